@@ -1,0 +1,38 @@
+"""Capsule layers and their mathematics; knows no flags, files or data sets."""
+
+from layers.capsule import Capsule, ConvCapsule, flatten_grid
+from layers.losses import (
+    LOSSES,
+    Hits,
+    count_hits,
+    margin_loss,
+    margin_paper_loss,
+    reconstruction_loss,
+    sigmoid_loss,
+    softmax_loss,
+    top_classes,
+)
+from layers.reconstruction import Decoder, mask_capsules
+from layers.routing import Routed, coupling_coefficients, route, route_votes, squash
+
+__all__ = [
+    'LOSSES',
+    'Capsule',
+    'ConvCapsule',
+    'Decoder',
+    'Hits',
+    'Routed',
+    'count_hits',
+    'coupling_coefficients',
+    'flatten_grid',
+    'margin_loss',
+    'margin_paper_loss',
+    'mask_capsules',
+    'reconstruction_loss',
+    'route',
+    'route_votes',
+    'sigmoid_loss',
+    'softmax_loss',
+    'squash',
+    'top_classes',
+]

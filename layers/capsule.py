@@ -1,0 +1,219 @@
+"""Capsule layers: weights -> votes -> routing by agreement."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from layers import routing
+
+Tensor = Any
+
+
+class ConvCapsule(keras.layers.Layer):
+    """Convolutional capsules: votes by a shared kernel, routed at every grid position.
+
+    Each input capsule is convolved with the same kernel to give its votes for all output
+    capsules at a position; votes of all input capsules there are then routed (release). With
+    one iteration the couplings are all 1/out_capsules and routing is a sum, so the primary
+    capsules of the paper (Section 4) are `squash(conv(inputs) / out_capsules + biases)`.
+
+    Args:
+      out_capsules: number of capsule types at each output position.
+      out_atoms: components of one output capsule.
+      kernel_size: height and width of the kernel (9 in the paper).
+      strides: step of the kernel (2 in the paper).
+      padding: 'valid' or 'same', in either case.
+      iterations: routing iterations (1 in the release: there is no routing between Conv1 and
+        the primary capsules).
+      leaky: whether routing is leaky (release), see `layers.routing`.
+
+    Input shape:
+      [batch, height, width, in_capsules, in_atoms]
+
+    Output shape:
+      [batch, out_height, out_width, out_capsules, out_atoms]
+
+    Raises:
+      ValueError: if a size is not a positive integer, `padding` is unknown, or the input does
+        not have five axes with known sizes.
+
+    Example:
+      >>> grid = keras.random.normal((2, 20, 20, 1, 256))
+      >>> ConvCapsule(32, 8)(grid).shape
+      TensorShape([2, 6, 6, 32, 8])
+    """
+
+    def __init__(
+        self,
+        out_capsules: int,
+        out_atoms: int,
+        kernel_size: int = 9,
+        strides: int = 2,
+        padding: str = 'valid',
+        iterations: int = 1,
+        leaky: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check_positive(
+            out_capsules=out_capsules,
+            out_atoms=out_atoms,
+            kernel_size=kernel_size,
+            strides=strides,
+        )
+        routing.check_iterations(iterations)
+        if str(padding).lower() not in ('valid', 'same'):
+            raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}.")
+        self.out_capsules = out_capsules
+        self.out_atoms = out_atoms
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding.lower()
+        self.iterations = iterations
+        self.leaky = leaky
+
+    def build(self, input_shape):
+        _check_axes('ConvCapsule', input_shape, ('height', 'width', 'in_capsules', 'in_atoms'))
+        out_channels = self.out_capsules * self.out_atoms
+        self.weight = self.add_weight(
+            name='weights',
+            shape=(self.kernel_size, self.kernel_size, input_shape[-1], out_channels),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.1),  # release
+        )
+        self.bias = self.add_weight(
+            name='biases',
+            shape=(self.out_capsules, self.out_atoms),
+            initializer=keras.initializers.Constant(0.1),  # release
+        )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        if self.iterations == 1:
+            # Equal couplings: the sum over input capsules moves in front of the convolution.
+            votes = self._convolve(ops.sum(inputs, axis=-2))  # [b, y, x, out_capsules, out_atoms]
+            share = routing.uniform_coupling(self.out_capsules, self.leaky)
+            return routing.squash(votes * share + self.bias)
+        height, width, in_capsules, in_atoms = inputs.shape[1:]
+        maps = ops.transpose(inputs, (0, 3, 1, 2, 4))  # [b, in_capsules, height, width, in_atoms]
+        maps = ops.reshape(maps, (-1, height, width, in_atoms))
+        votes = self._convolve(maps)  # [b * in_capsules, y, x, out_capsules, out_atoms]
+        votes = ops.reshape(votes, (-1, in_capsules, *votes.shape[1:]))
+        votes = ops.transpose(votes, (0, 2, 3, 1, 4, 5))  # [b, y, x, in, out, out_atoms]
+        return routing.route_votes(votes, self.bias, self.iterations, self.leaky).activation
+
+    def _convolve(self, maps: Tensor) -> Tensor:
+        """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
+        maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
+        return ops.reshape(maps, (-1, *maps.shape[1:3], self.out_capsules, self.out_atoms))
+
+    def compute_output_shape(self, input_shape):
+        kernel = self.kernel_size if self.padding == 'valid' else 1
+        grid = ((size - kernel) // self.strides + 1 for size in input_shape[1:3])
+        return (input_shape[0], *grid, self.out_capsules, self.out_atoms)
+
+    def get_config(self):
+        names = ('out_capsules', 'out_atoms', 'kernel_size', 'strides', 'padding', 'iterations')
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            'leaky': self.leaky,
+        }
+
+
+class Capsule(keras.layers.Layer):
+    """Fully connected capsules with routing by agreement (DigitCaps of the paper, Section 4).
+
+    Every input capsule i has a matrix W_ij of its own for every output capsule j; its vote
+    u_i W_ij is routed as in Procedure 1, with a bias added to each preactivation (release).
+
+    Args:
+      out_capsules: number of output capsules, one a class.
+      out_atoms: components of one output capsule (16 in the paper).
+      iterations: routing iterations (3 in the paper).
+      leaky: whether routing is leaky (release), see `layers.routing`.
+
+    Input shape:
+      [batch, in_capsules, in_atoms]
+
+    Output shape:
+      [batch, out_capsules, out_atoms]
+
+    Raises:
+      ValueError: if a size is not a positive integer, or the input does not have three axes
+        with known sizes.
+
+    Example:
+      >>> primary = keras.random.normal((2, 1152, 8))
+      >>> Capsule(10, 16)(primary).shape
+      TensorShape([2, 10, 16])
+    """
+
+    def __init__(
+        self, out_capsules: int, out_atoms: int, iterations: int = 3, leaky: bool = False, **kwargs
+    ):
+        super().__init__(**kwargs)
+        _check_positive(out_capsules=out_capsules, out_atoms=out_atoms)
+        routing.check_iterations(iterations)
+        self.out_capsules = out_capsules
+        self.out_atoms = out_atoms
+        self.iterations = iterations
+        self.leaky = leaky
+
+    def build(self, input_shape):
+        _check_axes('Capsule', input_shape, ('in_capsules', 'in_atoms'))
+        self.weight = self.add_weight(
+            name='weights',
+            shape=(*input_shape[1:], self.out_capsules * self.out_atoms),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.1),  # release
+        )
+        self.bias = self.add_weight(
+            name='biases',
+            shape=(self.out_capsules, self.out_atoms),
+            initializer=keras.initializers.Constant(0.1),  # release
+        )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return self.route(inputs).activation
+
+    def route(self, inputs: Tensor) -> routing.Routed:
+        """Like calling the layer, with the couplings and routing logits too."""
+        weights, biases = ops.convert_to_tensor(self.weight), ops.convert_to_tensor(self.bias)
+        return routing.route(inputs, weights, biases, self.iterations, self.leaky)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.out_capsules, self.out_atoms)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            'out_capsules': self.out_capsules,
+            'out_atoms': self.out_atoms,
+            'iterations': self.iterations,
+            'leaky': self.leaky,
+        }
+
+
+def flatten_grid(capsules: Tensor) -> Tensor:
+    """Lists the capsules of a grid type by type: index = type * H * W + y * W + x (release).
+
+    Args:
+      capsules: [batch, height, width, types, atoms].
+
+    Returns:
+      [batch, types * height * width, atoms]
+    """
+    height, width, types, atoms = capsules.shape[1:]
+    by_type = ops.transpose(capsules, (0, 3, 1, 2, 4))  # [batch, types, height, width, atoms]
+    return ops.reshape(by_type, (-1, types * height * width, atoms))
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f'{name} must be a whole number >= 1, got {size!r}.')
+
+
+def _check_axes(layer: str, shape: tuple, axes: tuple[str, ...]) -> None:
+    if len(shape) != len(axes) + 1 or None in shape[1:]:
+        wanted = ', '.join(('batch', *axes))
+        raise ValueError(f'{layer} needs an input of known shape [{wanted}], got {tuple(shape)}.')

@@ -1,0 +1,45 @@
+"""Networks by name, hyper-parameters and the released checkpoint format."""
+
+from models.capsule_model import CapsuleModel
+from models.conv_model import BaselineModel, PaperBaselineModel
+from models.hparams import HParams
+from models.model import Inferred, Losses, Model
+
+MODELS: dict[str, type[Model]] = {
+    'capsule': CapsuleModel,
+    'baseline': BaselineModel,
+    'paper_baseline': PaperBaselineModel,
+}
+
+
+class ModelError(ValueError):
+    """A model cannot be built for these images; one line."""
+
+
+def build_model(name: str, hparams: HParams, info, seed: int = 0) -> Model:
+    """A model with its variables built.
+
+    Args:
+      name: a key of `MODELS`.
+      hparams: hyper-parameters.
+      info: the `DatasetInfo` of the images it will see.
+      seed: of what the model draws while it trains (dropout); initial weights follow Keras'
+        global seed.
+
+    Raises:
+      ModelError: if there is no such model, or the images are too small for its kernels.
+    """
+    if name not in MODELS:
+        raise ModelError(f'--model: unknown model {name!r}; valid models: {", ".join(MODELS)}')
+    model = MODELS[name](hparams, info, seed)
+    try:
+        model.build()
+    except ValueError as error:
+        size = f'{info.height}x{info.width}x{info.depth}'
+        reason = str(error).splitlines()[0]
+        raise ModelError(f'--model={name} cannot take {size} images: {reason}') from error
+    model.built = True
+    return model
+
+
+__all__ = ['MODELS', 'HParams', 'Inferred', 'Losses', 'Model', 'ModelError', 'build_model']

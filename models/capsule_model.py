@@ -1,0 +1,122 @@
+"""CapsNet: Conv1 -> PrimaryCapsules -> ClassCapsules -> lengths, and the decoder."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+import layers
+from models.hparams import HParams
+from models.model import Features, Inferred, Model
+
+CONV1_CHANNELS = 256  # paper Section 4
+KERNEL_SIZE = 9  # of both convolutions, paper Section 4
+PRIMARY_ATOMS = 8  # paper Section 4
+CLASS_ATOMS = 16  # paper Section 4
+
+
+class CapsuleModel(Model):
+    """The network of paper Section 4; see `models.model.Model` for the arguments."""
+
+    def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
+        super().__init__(hparams, info, seed, **kwargs)
+        self.conv1 = keras.layers.Conv2D(
+            CONV1_CHANNELS,
+            KERNEL_SIZE,
+            padding=hparams.padding.lower(),
+            activation='relu',
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.05),  # release
+            bias_initializer=keras.initializers.Constant(0.1),  # release
+            name='conv1',
+        )
+        self.primary_capsules = layers.ConvCapsule(
+            hparams.num_prime_capsules,
+            PRIMARY_ATOMS,
+            kernel_size=KERNEL_SIZE,
+            strides=2,
+            padding=hparams.padding,
+            leaky=hparams.leaky,
+            name='conv_capsule1',
+        )
+        # Routing sums a thousand small votes: float32 whatever the policy of the rest.
+        self.class_capsules = layers.Capsule(
+            info.num_classes,
+            CLASS_ATOMS,
+            iterations=hparams.routing,
+            leaky=hparams.leaky,
+            dtype='float32',
+            name='capsule2',
+        )
+        self.decoder = None
+        if hparams.remake:
+            self.num_reconstructions = info.num_targets
+            self.decoder = layers.Decoder(info.height, info.width, info.depth, name='recons')
+
+    def build(self, input_shape=None):
+        image = (None, self.info.height, self.info.width, self.info.depth)
+        self.conv1.build(image)
+        grid = self.conv1.compute_output_shape(image)
+        grid = (*grid[:3], 1, grid[3])  # one input capsule of all channels
+        self.primary_capsules.build(grid)
+        _, height, width, types, atoms = self.primary_capsules.compute_output_shape(grid)
+        self.class_capsules.build((None, types * height * width, atoms))
+        if self.decoder is not None:
+            self.decoder.build((None, self.info.num_classes, CLASS_ATOMS))
+
+    def call(self, features: Features, training: bool = False) -> Inferred:
+        capsules = self.route(features['images']).activation  # [batch, classes, atoms]
+        reconstructions = None
+        if self.decoder is not None:
+            reconstructions = self.reconstruct(capsules, features['target_labels'])
+        return Inferred(self.scores(capsules), reconstructions)
+
+    def primary(self, images: tf.Tensor) -> tf.Tensor:
+        """[batch, height, width, depth] images -> [batch, primary capsules, 8]."""
+        maps = self.conv1(images)  # [batch, y, x, 256]
+        grid = self.primary_capsules(maps[..., None, :])  # [batch, y, x, types, 8]
+        return layers.flatten_grid(grid)
+
+    def route(self, images: tf.Tensor) -> layers.Routed:
+        """Class capsules of the images, with couplings and routing logits."""
+        return self.class_capsules.route(ops.cast(self.primary(images), 'float32'))
+
+    def scores(self, capsules: tf.Tensor) -> tf.Tensor:
+        """Lengths of the class capsules: [batch, classes, atoms] -> [batch, classes]."""
+        squared = tf.reduce_sum(tf.square(capsules), axis=-1)
+        # The root's gradient at 0 is infinite: an all-zero capsule must not spoil the step.
+        return tf.sqrt(tf.maximum(squared, 1e-30))
+
+    def reconstruct(self, capsules: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Draws each target's class capsule.
+
+        Args:
+          capsules: [batch, classes, atoms].
+          targets: [batch, targets] class of each.
+
+        Returns:
+          [batch, targets, height, width, depth] float32.
+        """
+        num_targets = targets.shape[1]
+        repeated = tf.repeat(capsules, num_targets, axis=0)  # [batch * targets, classes, atoms]
+        masked = layers.mask_capsules(repeated, tf.reshape(targets, [-1]))
+        images = self.decoder(masked)  # [batch * targets, height, width, depth]
+        images = tf.reshape(images, [-1, num_targets, *images.shape[1:]])
+        return tf.cast(images, tf.float32)
+
+    def released_variables(self) -> dict[str, keras.Variable]:
+        variables = {
+            'conv1/weights': self.conv1.kernel,
+            'conv1/biases': self.conv1.bias,
+            'conv_capsule1/weights': self.primary_capsules.weight,
+            'conv_capsule1/biases': self.primary_capsules.bias,
+            'capsule2/weights': self.class_capsules.weight,
+            'capsule2/biases': self.class_capsules.bias,
+        }
+        for stage in self.decoder.stages if self.decoder is not None else ():
+            variables[f'recons/{stage.name}/weights'] = stage.kernel
+            variables[f'recons/{stage.name}/biases'] = stage.bias
+        return variables
+
+    def released_shape(self, name: str) -> tuple[int, ...]:
+        shape = super().released_shape(name)
+        # The release kept these for channel-first maps, with axes to stretch over the grid.
+        return (*shape, 1, 1) if name == 'conv_capsule1/biases' else shape

@@ -1,0 +1,80 @@
+"""Hyper-parameters of a model and its training."""
+
+import dataclasses
+
+from layers import LOSSES
+
+
+class HParamsError(ValueError):
+    """A hyper-parameter is unknown, malformed or impossible; one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HParams:
+    """What `--hparams_override=key=value,...` may change; names and defaults of the release."""
+
+    decay_rate: float = 0.96  # the learning rate falls to this part of itself ... (release)
+    decay_steps: int = 2000  # ... in this many steps, continuously (release)
+    leaky: bool = False  # a zero logit beside the classes, dropped after the softmax (release)
+    learning_rate: float = 0.001  # Adam's, at step 0 (paper Section 5: TensorFlow's default)
+    loss_type: str = 'margin'  # a key of layers.LOSSES; margin is 1/20 of Eq. 4 (release)
+    num_prime_capsules: int = 32  # types of primary capsules (paper Section 4)
+    padding: str = 'VALID'  # of the convolutions: VALID or SAME (paper Fig. 1: VALID)
+    remake: bool = True  # whether there is a decoder and its loss (paper Section 4.1)
+    routing: int = 3  # iterations between primary and class capsules (paper Section 5)
+    verbose: bool = False  # histograms of weights and couplings for TensorBoard (release)
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            whole_for_real = field.type is float and type(value) is int
+            if type(value) is not field.type and not whole_for_real:
+                raise HParamsError(
+                    f'hparams: {field.name} must be {_KINDS[field.type]}, got {value!r}'
+                )
+        object.__setattr__(self, 'padding', self.padding.upper())
+        rules = {
+            'decay_rate': (0 < self.decay_rate <= 1, 'in (0, 1]'),
+            'decay_steps': (self.decay_steps >= 1, 'at least 1'),
+            'learning_rate': (0 < self.learning_rate < float('inf'), 'positive and finite'),
+            'loss_type': (self.loss_type in LOSSES, f'one of {", ".join(LOSSES)}'),
+            'num_prime_capsules': (self.num_prime_capsules >= 1, 'at least 1'),
+            'padding': (self.padding in ('VALID', 'SAME'), 'VALID or SAME'),
+            'routing': (self.routing >= 1, 'at least 1'),
+        }
+        for name, (holds, rule) in rules.items():
+            if not holds:
+                raise HParamsError(f'hparams: {name} must be {rule}, got {getattr(self, name)!r}')
+
+    @classmethod
+    def parse(cls, text: str | None) -> 'HParams':
+        """Reads the release's `key=value,key=value`; true and false in any case.
+
+        Raises:
+          HParamsError: for an unknown key, a key given twice, or a value of the wrong type;
+            the message lists the valid keys or says what the value must be.
+        """
+        kinds = {field.name: field.type for field in dataclasses.fields(cls)}
+        values: dict[str, object] = {}
+        for part in filter(None, (part.strip() for part in (text or '').split(','))):
+            key, separator, value = (piece.strip() for piece in part.partition('='))
+            if not separator:
+                raise HParamsError(f'hparams: expected key=value, got {part!r}')
+            if key not in kinds:
+                raise HParamsError(f'hparams: unknown key {key!r}; valid keys: {", ".join(kinds)}')
+            if key in values:
+                raise HParamsError(f'hparams: {key} is given twice')
+            values[key] = _convert(key, value, kinds[key])
+        return cls(**values)
+
+
+_KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a word'}
+
+
+def _convert(key: str, text: str, kind: type) -> object:
+    try:
+        if kind is bool:
+            return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError):
+        raise HParamsError(f'hparams: {key} must be {_KINDS[kind]}, got {text!r}') from None

@@ -1,0 +1,120 @@
+"""What all models share: losses, one training step, one evaluation step."""
+
+import functools
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+import layers
+from models import optimizer
+from models.hparams import HParams
+
+Features = dict[str, tf.Tensor]
+
+
+class Inferred(NamedTuple):
+    """What a network makes of a batch."""
+
+    scores: tf.Tensor  # [batch, classes]; lengths of the class capsules, or logits
+    reconstructions: tf.Tensor | None  # [batch, targets, height, width, depth], or no decoder
+
+
+class Losses(NamedTuple):
+    """Losses of a batch, each a mean over its examples."""
+
+    classification: tf.Tensor  # scalar
+    reconstruction: tf.Tensor | None  # [targets], or no decoder
+    total: tf.Tensor  # scalar, what training minimises
+
+
+class StepResult(NamedTuple):
+    """What one step tells about its batch."""
+
+    losses: Losses
+    correct: tf.Tensor  # scalar float32, number of examples
+    almost: tf.Tensor  # scalar float32, number of examples
+    scores: tf.Tensor  # [batch, classes]
+
+
+class Model(keras.Model):
+    """A network with its losses and optimizer.
+
+    A subclass builds its layers in `__init__`, implements `call(features, training)` and
+    names its variables as the release does in `released_variables`.
+
+    Args:
+      hparams: hyper-parameters.
+      info: the data set's `DatasetInfo`: height, width, depth, num_classes, num_targets.
+      seed: of whatever training draws (dropout).
+    """
+
+    def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
+        # Features hold labels and target images beside the network's input: none of them may
+        # be cast to a lower precision on the way in.
+        super().__init__(autocast=False, **kwargs)
+        self.hparams = hparams
+        self.info = info
+        self.seed = seed
+        self.num_reconstructions = 0  # for each example; a subclass with a decoder sets it
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name='step')
+
+    def released_variables(self) -> dict[str, keras.Variable]:
+        """The trained variables by their names in a released checkpoint."""
+        raise NotImplementedError
+
+    def released_shape(self, name: str) -> tuple[int, ...]:
+        """The shape that variable `name` has in a released checkpoint."""
+        return tuple(self.released_variables()[name].shape)
+
+    def tf_variables(self) -> dict[str, tf.Variable]:
+        """As `released_variables`, unwrapped from Keras."""
+        return {name: variable.value for name, variable in self.released_variables().items()}
+
+    @functools.cached_property
+    def adam(self) -> optimizer.Adam:
+        """The optimizer; its moments are made at first use (under a strategy, in its scope)."""
+        return optimizer.Adam(list(self.tf_variables().values()))
+
+    def compute_losses(self, features: Features, inferred: Inferred) -> Losses:
+        classification_loss = layers.LOSSES[self.hparams.loss_type]
+        classification = classification_loss(inferred.scores, features['labels'])
+        if inferred.reconstructions is None:
+            return Losses(classification, None, classification)
+        reconstruction = layers.reconstruction_loss(
+            inferred.reconstructions, features['target_images']
+        )
+        total = classification + tf.reduce_sum(reconstruction)
+        return Losses(classification, reconstruction, total)
+
+    def gradients(self, features: Features) -> tuple[StepResult, list[tf.Tensor]]:
+        """Result of the batch and the gradients of its total loss, in `tf_variables` order."""
+        variables = list(self.tf_variables().values())
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            inferred = self(features, training=True)
+            losses = self.compute_losses(features, inferred)
+        gradients = tape.gradient(losses.total, variables)
+        return self._result(features, inferred, losses), gradients
+
+    def train_step(self, features: Features) -> StepResult:
+        """One Adam step on a batch; under a strategy, on this replica's part of the batch."""
+        result, gradients = self.gradients(features)
+        replicas = tf.distribute.get_replica_context()
+        if replicas.num_replicas_in_sync > 1:
+            # Losses are means over equal parts of the batch: the whole batch's is their mean.
+            gradients = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        self.adam.apply(gradients, self.step, optimizer.learning_rate_at(self.step, self.hparams))
+        # A plain assign_add may not run inside a replica; each replica counts for itself.
+        tf.raw_ops.AssignAddVariableOp(resource=self.step.handle, value=tf.ones([], tf.int64))
+        return result
+
+    def eval_step(self, features: Features) -> StepResult:
+        """Scores, losses and hits of a batch, without learning."""
+        inferred = self(features, training=False)
+        return self._result(features, inferred, self.compute_losses(features, inferred))
+
+    def _result(self, features: Features, inferred: Inferred, losses: Losses) -> StepResult:
+        hits = layers.count_hits(inferred.scores, features['labels'], self.info.num_targets)
+        correct, almost = tf.reduce_sum(hits.correct), tf.reduce_sum(hits.almost)
+        return StepResult(losses, correct, almost, inferred.scores)
