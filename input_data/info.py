@@ -1,0 +1,45 @@
+"""What a job asks of a data set, and what it is told about it."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Batching:
+    """How to cut the line of training examples."""
+
+    batch_size: int  # examples of one step, over all workers and replicas
+    seed: int = 0
+    first_step: int = 0  # the step the first batch is for
+    num_workers: int = 1  # processes that train together
+    worker: int = 0  # which of them this is
+    replicas: int = 1  # devices of this process; each gets a batch of its own, in order
+
+    @property
+    def part_size(self) -> int:
+        """Examples of one step on one device."""
+        return self.batch_size // (self.num_workers * self.replicas)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """Static facts about the examples of a data set."""
+
+    height: int  # of an image, in pixels
+    width: int
+    depth: int  # channels
+    num_classes: int = 10
+    num_targets: int = 1  # objects in one image
+    num_examples: int = 0  # in the split that is read
+
+
+@dataclasses.dataclass(frozen=True)
+class InputRequest:
+    """Which examples a job wants, and how."""
+
+    data_dir: str  # as --data_dir: a directory, file, pattern or prefix@N
+    split: str  # 'train' (shuffled and distorted, endless) or 'test' (in order, once)
+    num_targets: int = 1
+    validate: bool = False  # hold part of the training set out; 'test' is then that part
+    batching: Batching = Batching(128)  # of 'train'
+    eval_batch_size: int = 100  # of 'test'
+    eval_size: int | None = None  # most examples of 'test'; None for all

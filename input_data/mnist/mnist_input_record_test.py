@@ -1,0 +1,184 @@
+"""The record reader: values, order, file names, and what it refuses."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from input_data import Batching, DataError, InputRequest, inputs, records, testing
+
+RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released'
+
+
+def read(data_dir, split='test', **overrides):
+    """All batches of a test split, or ten of a training split."""
+    dataset, info = inputs('mnist', InputRequest(str(data_dir), split, **overrides))
+    batches = dataset.take(10) if split == 'train' else dataset
+    return list(batches.as_numpy_iterator()), info
+
+
+class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.create_tempdir().full_path
+
+    def test_single_digits_in_order(self):
+        testing.write_singles(self.directory, 'test_0', count=25, size=12)
+        images, labels = testing.digit_images(25, 12)
+        batches, info = read(self.directory, eval_batch_size=10)
+        self.assertEqual([len(batch['images']) for batch in batches], [10, 10, 5])
+        self.assertEqual((info.height, info.width, info.depth), (12, 12, 1))
+        self.assertEqual((info.num_classes, info.num_targets, info.num_examples), (10, 1, 25))
+        whole = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+        self.assertAllClose(whole['images'][..., 0], images / 255)
+        self.assertAllClose(whole['target_images'][:, 0, ..., 0], images / 255)
+        self.assertAllEqual(whole['labels'], np.eye(10)[labels])
+        self.assertAllEqual(whole['target_labels'], labels[:, None])
+        self.assertDTypeEqual(whole['target_labels'], np.int32)
+        self.assertDTypeEqual(whole['images'], np.float32)
+
+    def test_pairs(self):
+        testing.write_pairs(f'{self.directory}/multitest_4shifted_mnist.tfrecords', 25, 12)
+        images, labels = testing.digit_images(26, 12)
+        batches, info = read(self.directory, num_targets=2, eval_batch_size=25)
+        self.assertEqual(info.num_targets, 2)
+        merged = np.minimum(images[:-1].astype(int) + images[1:], 255)
+        self.assertAllClose(batches[0]['images'][..., 0], merged / 255)
+        self.assertAllClose(batches[0]['target_images'][:, 0, ..., 0], images[:-1] / 255)
+        self.assertAllClose(batches[0]['target_images'][:, 1, ..., 0], images[1:] / 255)
+        self.assertAllEqual(batches[0]['labels'].sum(axis=1), np.full(25, 2))
+        self.assertAllEqual(
+            batches[0]['target_labels'], np.stack([labels[:-1], labels[1:]], axis=1)
+        )
+
+    @parameterized.parameters(records.MEMORY_LIMIT_BYTES, 0)
+    def test_training_shuffles_whole_epochs_and_enters_in_the_middle(self, memory_limit):
+        self.enter_context(
+            tf.compat.v1.test.mock.patch.object(records, 'MEMORY_LIMIT_BYTES', memory_limit)
+        )
+        for shard in range(3):
+            path = pathlib.Path(self.directory, f'{shard}')
+            path.mkdir()
+            testing.write_singles(str(path), count=10 + shard)
+        pattern = f'{self.directory}/*/train_2shifted_mnist.tfrecords'
+
+        def stream(steps, seed=1, **batching):
+            request = InputRequest(pattern, 'train', batching=Batching(6, seed=seed, **batching))
+            dataset, _ = inputs('mnist', request)
+            rows = [
+                b['images'].sum(axis=(1, 2, 3)) for b in dataset.take(steps).as_numpy_iterator()
+            ]
+            return np.concatenate(rows)
+
+        whole = stream(22)  # four epochs of 33
+        for epoch in range(4):
+            one = whole[33 * epoch : 33 * (epoch + 1)]
+            self.assertAllClose(np.sort(one), np.sort(whole[:33]))
+        self.assertNotAllClose(whole[:33], whole[33:66])
+        self.assertAllEqual(stream(22), whole)
+        self.assertNotAllClose(stream(22, seed=2), whole)
+        for first_step in (1, 5, 6, 17):
+            entered = stream(22 - first_step, first_step=first_step)
+            self.assertAllEqual(entered, whole[6 * first_step :])
+        workers = [stream(22, num_workers=2, worker=worker) for worker in range(2)]
+        interleaved = np.stack([part.reshape(22, 3) for part in workers], axis=1)
+        self.assertAllEqual(interleaved.ravel(), whole)
+        self.assertAllEqual(stream(44, replicas=2), whole)
+
+    @parameterized.parameters(
+        ('train', False, 'train_2'),
+        ('test', False, 'test_0'),
+        ('train', True, 'valid_train_2'),
+        ('test', True, 'valid_test_0'),
+        ('train', False, 'train_6'),
+    )
+    def test_finds_the_files_of_a_directory(self, split, validate, name):
+        other = {'train': 'test', 'test': 'train'}[split]
+        testing.write_singles(self.directory, name, count=7)
+        testing.write_singles(self.directory, f'{other}_3', count=9)
+        _, info = read(self.directory, split, validate=validate)
+        self.assertEqual(info.num_examples, 7)
+
+    def test_reads_the_name_that_the_releases_reader_asked_for(self):
+        path = pathlib.Path(testing.write_singles(self.directory, 'train_2', count=7))
+        path.rename(path.with_name('train_2shifted_mnist_valid.tfrecords'))
+        _, info = read(self.directory, 'train', validate=True)
+        self.assertEqual(info.num_examples, 7)
+
+    def test_shards(self):
+        for shard in range(2):
+            name = f'multitest_6shifted_mnist.tfrecords-{shard:05d}-of-00002'
+            testing.write_pairs(f'{self.directory}/{name}', 5)
+        prefix = f'{self.directory}/multitest_6shifted_mnist.tfrecords'
+        for data_dir in (f'{prefix}@2', f'{prefix}-*', self.directory):
+            _, info = read(data_dir, num_targets=2)
+            self.assertEqual(info.num_examples, 10)
+        with self.assertRaisesRegex(DataError, '1 of 3 shards|3 of 3 shards .*00000-of-00003'):
+            read(f'{prefix}@3', num_targets=2)
+        pathlib.Path(f'{prefix}-00001-of-00002').unlink()
+        with self.assertRaisesRegex(DataError, '1 of 2 shards .* first is .*00001-of-00002'):
+            read(self.directory, num_targets=2)
+
+    def test_more_classes_than_ten(self):
+        images, _ = testing.digit_images(30, 12)
+        rows = [testing.single_record(image, i % 30) for i, image in enumerate(images)]
+        path = testing.write_records(f'{self.directory}/letters', rows)
+        self.assertEqual(read(path)[1].num_classes, 30)
+
+    def test_several_shifts_are_ambiguous(self):
+        testing.write_singles(self.directory, 'train_3')
+        testing.write_singles(self.directory, 'train_4')
+        with self.assertRaisesRegex(DataError, 'train_3.*train_4.*name the one'):
+            read(self.directory, 'train')
+
+    @parameterized.named_parameters(
+        ('label', dict(label=-4), 'record 3: label is -4'),
+        ('size', dict(height=11), 'record 3: is 11x12x1, but the first record is 12x12x1'),
+        ('bytes', dict(image_raw=b'123'), 'record 3: image_raw has 3 bytes, expected 144'),
+    )
+    def test_broken_record_is_named(self, overrides, message):
+        images, labels = testing.digit_images(5, 12)
+        rows = [testing.single_record(*pair) for pair in zip(images, labels, strict=True)]
+        rows[3] = testing.single_record(images[3], **{'label': labels[3], **overrides})
+        path = testing.write_records(f'{self.directory}/records', rows)
+        with self.assertRaisesRegex(DataError, f'{path}: {message}'):
+            read(path)
+
+    def test_corrupt_cut_empty_and_foreign_files_are_named(self):
+        path = pathlib.Path(testing.write_singles(self.directory, 'test_0', count=5, size=12))
+        content = path.read_bytes()
+        damaged = bytearray(content)
+        damaged[len(content) // 2] ^= 255
+        for bad, message in (
+            (bytes(damaged), 'record 2 is corrupt'),
+            (content[:-7], 'cut short in record 4'),
+            (b'', 'is empty'),
+            (b'\x89PNG and so on, for long enough', 'not a TFRecord file'),
+        ):
+            path.write_bytes(bad)
+            with self.assertRaisesRegex(DataError, f'{path}: .*{message}'):
+                read(self.directory)
+
+    def test_wrong_kind_of_record(self):
+        testing.write_pairs(f'{self.directory}/pairs', 4)
+        with self.assertRaisesRegex(DataError, 'not records of 1 target.* found .*label_1'):
+            read(f'{self.directory}/pairs')
+
+    @parameterized.parameters(
+        ('test_0shifted_mnist.tfrecords', 'test', 1, 28, 4, 7),
+        ('train_2shifted_mnist.tfrecords', 'train', 1, 28, 4, 5),
+        ('multitest_4shifted_mnist.tfrecords@2', 'test', 2, 36, 4, 7),
+        ('multitrain_4shifted_mnist.tfrecords@3', 'train', 2, 36, 6, 5),
+    )
+    def test_reads_released_records(self, name, split, num_targets, size, count, label):
+        if not RELEASED.exists():
+            self.skipTest("the release's record files are not here")
+        batches, info = read(RELEASED / name, split, num_targets=num_targets)
+        self.assertEqual((info.height, info.width, info.num_examples), (size, size, count))
+        self.assertAllEqual(np.unique(batches[0]['target_labels'][:, 0]), [label])
+        self.assertAllInRange(batches[0]['images'], 0, 1)
+
+
+if __name__ == '__main__':
+    tf.test.main()

@@ -1,0 +1,1 @@
+"""What a run does: training, evaluation. Importable; takes arguments, reads no flags."""

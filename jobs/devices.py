@@ -1,0 +1,72 @@
+"""Devices, memory, determinism and the distribution strategy of a job."""
+
+import json
+import os
+
+import keras
+import tensorflow as tf
+
+from jobs.errors import JobError
+
+
+def prepare(seed: int, gpu_memory_limit_mb: int = 0) -> None:
+    """Seeds everything random, makes operations repeatable, keeps room on the GPUs.
+
+    Call once, before anything is placed on a device.
+
+    Args:
+      seed: of initial weights and whatever else draws numbers.
+      gpu_memory_limit_mb: hard limit of memory per GPU in MiB; 0 for none. Memory is taken as
+        needed in either case, so that a second job on the GPU finds some.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    for gpu in tf.config.list_physical_devices('GPU'):
+        if gpu_memory_limit_mb:
+            limit = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory_limit_mb)
+            tf.config.set_logical_device_configuration(gpu, [limit])
+        else:
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def make_strategy(num_gpus: int) -> tf.distribute.Strategy:
+    """One device, several GPUs of this machine, or (with TF_CONFIG) several machines.
+
+    Raises:
+      JobError: if there are fewer GPUs than asked for, or TF_CONFIG is not understood.
+    """
+    if os.environ.get('TF_CONFIG'):
+        try:
+            cluster = json.loads(os.environ['TF_CONFIG'])['cluster']['worker']
+        except (ValueError, KeyError, TypeError) as error:
+            raise JobError(
+                f'TF_CONFIG: expected JSON with cluster.worker, got {error!r}'
+            ) from error
+        if len(cluster) > 1:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    if num_gpus <= 1:
+        return tf.distribute.get_strategy()
+    gpus = tf.config.list_logical_devices('GPU')
+    # Logical CPU devices stand in for GPUs where there are none (tests).
+    devices = gpus or tf.config.list_logical_devices('CPU')
+    if len(devices) < num_gpus:
+        raise JobError(f'--num_gpus={num_gpus}: found {len(gpus)} GPUs on this machine')
+    return tf.distribute.MirroredStrategy([device.name for device in devices[:num_gpus]])
+
+
+def num_workers(strategy: tf.distribute.Strategy) -> int:
+    """Processes that train together."""
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec().as_dict() if resolver else {}
+    return max(1, len(cluster.get('worker', ())))
+
+
+def worker_index(strategy: tf.distribute.Strategy) -> int:
+    """Which of them this is; 0 is the chief, which alone writes."""
+    resolver = strategy.cluster_resolver
+    return (resolver.task_id or 0) if resolver else 0
+
+
+def on_gpu() -> bool:
+    """Whether this process computes on a GPU."""
+    return bool(tf.config.list_logical_devices('GPU'))

@@ -1,0 +1,155 @@
+"""Training and evaluation from files to files."""
+
+import contextlib
+import io
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from input_data import DataError, testing
+from jobs import evaluate, train
+from jobs.errors import JobError
+from jobs.options import RunOptions
+from models import checkpoint
+
+SMALL = 'num_prime_capsules=2'
+
+
+def run_quietly(job, options):
+    """Runs a job and returns (its result, what it printed)."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        result = job(options)
+    return result, printed.getvalue()
+
+
+def variables_of(path):
+    reader = tf.train.load_checkpoint(path)
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+class JobsTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.create_tempdir().full_path
+        self.data = f'{self.directory}/data'
+        pathlib.Path(self.data).mkdir()
+        testing.write_singles(self.data, 'train_2')
+        testing.write_singles(self.data, 'test_0', count=25)
+
+    def options(self, run='run', **overrides):
+        defaults = dict(
+            data_dir=self.data,
+            summary_dir=f'{self.directory}/{run}',
+            hparams_override=SMALL,
+            max_steps=4,
+            batch_size=8,
+            eval_batch_size=10,
+            save_step=2,
+            seed=5,
+        )
+        return RunOptions(**{**defaults, **overrides})
+
+    def test_trains_and_writes_its_run(self):
+        step, printed = run_quietly(train.run, self.options())
+        self.assertEqual(step, 4)
+        self.assertIn('Total number of parameters: ', printed)
+        self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [2, 4])
+        config = json.loads(pathlib.Path(f'{self.directory}/run/config.json').read_text())
+        self.assertEqual(config['seed'], 5)
+        self.assertEqual(config['hparams']['num_prime_capsules'], 2)
+        self.assertEqual(config['flags']['batch_size'], 8)
+        self.assertEqual(config['versions']['tensorflow'], tf.__version__)
+        tags = set()
+        for path in pathlib.Path(f'{self.directory}/run/train').glob('events*'):
+            for event in tf.compat.v1.train.summary_iterator(str(path)):
+                tags.update(value.tag for value in event.summary.value)
+        self.assertContainsSubset({'loss/total', 'accuracy', 'learning_rate'}, tags)
+
+    def test_resumes_bit_for_bit(self):
+        run_quietly(train.run, self.options('whole'))
+        run_quietly(train.run, self.options('halves', max_steps=3))
+        _, printed = run_quietly(train.run, self.options('halves', seed=None))
+        self.assertIn('model.ckpt-3', printed)
+        whole = variables_of(f'{self.directory}/whole/train/model.ckpt-4')
+        halves = variables_of(f'{self.directory}/halves/train/model.ckpt-4')
+        self.assertEqual(whole.keys(), halves.keys())
+        for name, value in whole.items():
+            np.testing.assert_array_equal(value, halves[name], err_msg=name)
+
+    def test_seed_decides(self):
+        first = self.options('first', max_steps=1)
+        run_quietly(train.run, first)
+        run_quietly(train.run, self.options('second', max_steps=1, seed=6))
+        one = variables_of(f'{self.directory}/first/train/model.ckpt-1')
+        two = variables_of(f'{self.directory}/second/train/model.ckpt-1')
+        self.assertNotAllClose(one['conv1/weights'], two['conv1/weights'])
+
+    def test_evaluates_every_example_once(self):
+        run_quietly(train.run, self.options(max_steps=1))
+        predictions = f'{self.directory}/out/predictions.npz'
+        options = self.options(train=False, predictions=predictions)
+        evaluation, printed = run_quietly(evaluate.run, options)
+        written = np.load(predictions, allow_pickle=False)
+        self.assertEqual(written['scores'].shape, (25, 10))
+        self.assertEqual(written['scores'].dtype, np.float32)
+        self.assertAllEqual(written['labels'][:, 0], np.arange(25) % 10)
+        self.assertAllEqual(written['predictions'][:, 0], written['scores'].argmax(axis=1))
+        wrong = int((written['predictions'] != written['labels']).sum())
+        self.assertEqual(evaluation.num_wrong, wrong)
+        expected = f'Total wrong predictions: {wrong}, wrong percent: {100 * wrong / 25:g}%'
+        self.assertEqual(printed.splitlines()[-1], expected)
+
+    def test_eval_size_limits(self):
+        run_quietly(train.run, self.options(max_steps=1))
+        evaluation, _ = run_quietly(evaluate.run, self.options(train=False, eval_size=13))
+        self.assertEqual(evaluation.num_examples, 13)
+
+    def test_learns(self):
+        options = self.options(max_steps=40, save_step=100, hparams_override='num_prime_capsules=4')
+        run_quietly(train.run, options)
+        evaluation, _ = run_quietly(
+            evaluate.run, self.options(train=False, hparams_override='num_prime_capsules=4')
+        )
+        self.assertLess(evaluation.wrong_percent, 20)
+
+    @parameterized.parameters(
+        (dict(data_dir=None), JobError, '--data_dir is needed'),
+        (dict(summary_dir=None), JobError, '--summary_dir is needed'),
+        (dict(data_dir='/nowhere'), DataError, '--data_dir=/nowhere'),
+        (dict(num_gpus=9), JobError, '--num_gpus=9: found 0 GPUs'),
+        (dict(dataset='imagenet'), DataError, "unknown data set 'imagenet'"),
+    )
+    def test_training_refuses(self, overrides, error, message):
+        with self.assertRaisesRegex(error, message):
+            run_quietly(train.run, self.options(**overrides))
+        self.assertFalse(pathlib.Path(f'{self.directory}/run').exists())
+
+    @parameterized.parameters(
+        (dict(model='baseline'), '--model=capsule .* --model=baseline'),
+        (dict(hparams_override='num_prime_capsules=3'), 'num_prime_capsules=2 .*=3'),
+    )
+    def test_resuming_as_another_training_is_refused(self, overrides, message):
+        run_quietly(train.run, self.options(max_steps=1))
+        before = {p: p.read_bytes() for p in pathlib.Path(self.directory).rglob('model.ckpt*')}
+        with self.assertRaisesRegex(JobError, message):
+            run_quietly(train.run, self.options(**overrides))
+        self.assertEqual(before, {path: path.read_bytes() for path in before})
+
+    def test_loss_that_is_not_finite_stops_the_run(self):
+        run_quietly(train.run, self.options(max_steps=1))
+        diverging = f'{SMALL},learning_rate=1e30,decay_rate=1.0'
+        options = self.options(hparams_override=diverging, save_step=100)
+        with self.assertRaisesRegex(JobError, 'not finite'):
+            run_quietly(train.run, options)
+        self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [1])
+
+    def test_evaluation_without_a_checkpoint(self):
+        with self.assertRaisesRegex(JobError, 'no checkpoint in .*run/train'):
+            run_quietly(evaluate.run, self.options(train=False))
+
+
+if __name__ == '__main__':
+    tf.test.main()

@@ -1,0 +1,56 @@
+"""The options of a run; one field for each flag of experiment.py, with its name and default."""
+
+import dataclasses
+import os
+
+from input_data import Batching, InputRequest
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """See experiment.py for what each option means."""
+
+    data_dir: str | None = None
+    eval_size: int = 10000
+    hparams_override: str | None = None
+    max_steps: int = 1000
+    model: str = 'capsule'
+    dataset: str = 'mnist'
+    num_gpus: int = 1
+    num_targets: int = 1
+    num_trials: int = 1
+    save_step: int = 1500
+    summary_dir: str | None = None
+    checkpoint: str | None = None
+    train: bool = True
+    validate: bool = False
+    batch_size: int = 128
+    eval_batch_size: int = 100
+    seed: int | None = None
+    predictions: str | None = None
+    summary_step: int = 10
+    keep_checkpoints: int = 1000
+    gpu_memory_limit_mb: int = 0
+    debug: bool = False
+
+    @property
+    def train_dir(self) -> str:
+        """Where training writes checkpoints and event files."""
+        return os.path.join(self.summary_dir, 'train')
+
+    @property
+    def test_dir(self) -> str:
+        """Where evaluation writes event files."""
+        return os.path.join(self.summary_dir, 'test')
+
+    def request(self, split: str, batching: Batching | None = None) -> InputRequest:
+        """What to ask of the data set."""
+        return InputRequest(
+            data_dir=self.data_dir,
+            split=split,
+            num_targets=self.num_targets,
+            validate=self.validate,
+            batching=batching or Batching(self.batch_size),
+            eval_batch_size=self.eval_batch_size,
+            eval_size=self.eval_size,
+        )

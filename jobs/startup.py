@@ -1,0 +1,53 @@
+"""Imports TensorFlow without its start-up chatter, and sets devices up."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+# What TensorFlow's libraries print before their own log level takes effect, on any machine.
+CHATTER = (
+    'WARNING: All log messages before absl::InitializeLog()',
+    'I0000 ',
+    'To enable the following instructions',
+)
+NO_GPU_CHATTER = ('failed call to cuInit', 'Could not find cuda drivers')
+
+
+def import_tensorflow(show_all: bool = False):
+    """Imports TensorFlow, looks for devices and returns the module.
+
+    Args:
+      show_all: let everything through that TensorFlow prints on standard error.
+    """
+    if show_all:
+        import tensorflow as tf
+
+        return tf
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
+    with _captured_stderr() as captured:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    for line in captured:
+        if not line.startswith(CHATTER) and not any(text in line for text in NO_GPU_CHATTER):
+            print(line, file=sys.stderr)
+    return tf
+
+
+@contextlib.contextmanager
+def _captured_stderr() -> Iterator[list[str]]:
+    """Collects what anything in this process writes to file descriptor 2."""
+    lines: list[str] = []
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            file.seek(0)
+            lines.extend(file.read().decode(errors='replace').splitlines())

@@ -1,0 +1,87 @@
+"""The training job: finds where to start, builds data and model, runs the loop."""
+
+import dataclasses
+import secrets
+
+import tensorflow as tf
+
+import input_data
+from input_data import Batching
+from jobs import devices, run_config, training_loop
+from jobs.errors import JobError
+from jobs.options import RunOptions
+from models import HParams, build_model, checkpoint
+
+
+def run(options: RunOptions) -> int:
+    """Trains to `options.max_steps`, from the newest checkpoint in `summary_dir` if there is one.
+
+    Returns:
+      The step it ended at.
+
+    Raises:
+      JobError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
+      models.checkpoint.CheckpointError, OSError: for whatever is wrong with options or files.
+    """
+    for name in ('data_dir', 'summary_dir'):
+        if not getattr(options, name):
+            raise JobError(f'--{name} is needed to train')
+    hparams = HParams.parse(options.hparams_override)
+    old_config = run_config.read(options.summary_dir)
+    resumes = old_config is not None and old_config['job'] == 'train'
+    seed, origin = _choose_seed(options.seed, old_config if resumes else None)
+    devices.prepare(seed, options.gpu_memory_limit_mb)
+    strategy = devices.make_strategy(options.num_gpus)
+    replicas = strategy.num_replicas_in_sync
+    if options.batch_size % replicas:
+        raise JobError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
+
+    start = checkpoint.latest(options.train_dir)
+    batching = Batching(
+        options.batch_size,
+        seed=seed,
+        first_step=checkpoint.step_of(start) if start else 0,
+        num_workers=devices.num_workers(strategy),
+        worker=devices.worker_index(strategy),
+        replicas=replicas // devices.num_workers(strategy),
+    )
+    batches, info = input_data.inputs(options.dataset, options.request('train', batching))
+    options = dataclasses.replace(options, seed=seed)
+    config = run_config.make('train', dataclasses.asdict(options), hparams, seed, info)
+    if resumes:
+        run_config.check_resumable(options.summary_dir, old_config, config)
+    with strategy.scope():
+        model = build_model(options.model, hparams, info, seed)
+        if start:
+            checkpoint.restore(start, model)
+    is_chief = batching.worker == 0
+    if is_chief:
+        run_config.write(options.summary_dir, config)
+        print(f'Total number of parameters: {model.count_params()}')
+        print(f'Seed {seed} ({origin})')
+        print(f'{info.num_examples} training examples of {info.height}x{info.width}x{info.depth}')
+        if start:
+            print(f'Resuming from {start}')
+    settings = training_loop.TrainSettings(
+        train_dir=options.train_dir,
+        max_steps=options.max_steps,
+        batch_size=options.batch_size,
+        save_step=options.save_step,
+        summary_step=options.summary_step,
+        keep_checkpoints=options.keep_checkpoints,
+    )
+    try:
+        return training_loop.train(model, strategy, batches, settings, is_chief)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+        # A broken example stops the graph without saying which: look for it at leisure.
+        input_data.check(options.dataset, options.request('train', batching))
+        raise
+
+
+def _choose_seed(given: int | None, old_config: dict | None) -> tuple[int, str]:
+    """The seed, and where it comes from."""
+    if given is not None:
+        return given, 'from --seed'
+    if old_config is not None:
+        return old_config['seed'], f'of the run that is resumed, {run_config.FILE_NAME}'
+    return secrets.randbelow(2**31), 'drawn; --seed repeats the run'

@@ -1,0 +1,75 @@
+"""The compiled part of training: one call, one or more steps, one row of numbers back."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from models import Model
+from models.model import StepResult
+
+
+class Advanced(NamedTuple):
+    """What a call of the training function tells, summed over its steps."""
+
+    sums: tf.Tensor  # [4 + targets] total loss, classification loss, correct, almost, and the
+    # reconstruction loss of each target; losses are means and hits are counts over the batch
+    bad_step: tf.Tensor  # scalar int64, the first step with a loss that is not finite, or 0
+
+
+class Means(NamedTuple):
+    """Per-example means over some steps."""
+
+    loss: float
+    classification: float
+    accuracy: float
+    almost_correct: float
+    reconstruction: tuple[float, ...]  # one for each target; empty without a decoder
+
+    @classmethod
+    def of(cls, sums: np.ndarray, steps: int, batch_size: int) -> 'Means':
+        loss, classification, correct, almost, *reconstruction = (sums / steps).tolist()
+        hits = correct / batch_size, almost / batch_size
+        return cls(loss, classification, *hits, tuple(reconstruction))
+
+
+def make_advance(
+    model: Model, strategy: tf.distribute.Strategy
+) -> Callable[[Iterator, int], Advanced]:
+    """A function that trains on the next `steps` batches of an iterator."""
+
+    def replica_step(features) -> tf.Tensor:
+        return _row(model.train_step(features), strategy.num_replicas_in_sync)
+
+    def step(iterator) -> Advanced:
+        rows = strategy.run(replica_step, args=(next(iterator),))
+        sums = strategy.reduce(tf.distribute.ReduceOp.SUM, rows, axis=None)
+        bad_step = tf.where(tf.math.is_finite(sums[0]), tf.zeros([], tf.int64), model.step)
+        return Advanced(sums, bad_step)
+
+    one_step = tf.function(step)
+
+    @tf.function
+    def many_steps(iterator, steps: tf.Tensor) -> Advanced:
+        sums, bad_step = tf.zeros([4 + model.num_reconstructions]), tf.zeros([], tf.int64)
+        for _ in tf.range(steps):
+            done = step(iterator)
+            sums += done.sums
+            bad_step = tf.where(bad_step > 0, bad_step, done.bad_step)
+        return Advanced(sums, bad_step)
+
+    def advance(iterator, steps: int) -> Advanced:
+        if steps == 1:
+            return one_step(iterator)
+        return many_steps(iterator, tf.constant(steps))
+
+    return advance
+
+
+def _row(result: StepResult, replicas: int) -> tf.Tensor:
+    losses = result.losses
+    row = [losses.total / replicas, losses.classification / replicas, result.correct, result.almost]
+    if losses.reconstruction is not None:
+        row.extend(tf.unstack(losses.reconstruction / replicas))
+    return tf.stack(row)  # [4 + targets]

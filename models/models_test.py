@@ -1,0 +1,126 @@
+"""Parameter counts, hyper-parameters and what build_model refuses."""
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from input_data import DatasetInfo
+from models import HParams, ModelError, build_model
+from models.golden_test import (
+    CIFAR10,
+    CIFAR10_PRESET,
+    MNIST,
+    MULTI_MNIST,
+    golden_features,
+    set_golden_weights,
+)
+from models.hparams import HParamsError
+
+
+class BuildModelTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        ('capsule', '', MNIST, 8_215_728),
+        ('capsule', 'remake=false', MNIST, 6_804_384),
+        ('capsule', '', MULTI_MNIST, 11_361_968),
+        ('capsule', CIFAR10_PRESET, CIFAR10, 22_476_448),
+        ('paper_baseline', 'padding=SAME', MNIST, 35_445_522),
+        ('paper_baseline', '', MNIST, 35_445_522),
+    )
+    def test_parameter_counts(self, name, overrides, info, count):
+        self.assertEqual(build_model(name, HParams.parse(overrides), info).count_params(), count)
+
+    def test_unknown_model(self):
+        with self.assertRaisesRegex(ModelError, "'capsnet'; valid models: capsule, baseline"):
+            build_model('capsnet', HParams(), MNIST)
+
+    @parameterized.parameters('capsule', 'baseline')
+    def test_images_too_small(self, name):
+        with self.assertRaisesRegex(ModelError, f'--model={name} cannot take 8x8x1 images'):
+            build_model(name, HParams(), DatasetInfo(8, 8, 1, 10, 1))
+
+    @parameterized.parameters('capsule', 'baseline')
+    def test_examples_do_not_see_their_neighbours(self, name):
+        model = build_model(name, HParams(num_prime_capsules=4), MNIST)
+        set_golden_weights(model, strong=False)
+        features = golden_features(MNIST)
+        whole = model(features, training=False)
+        alone = model({key: value[2:3] for key, value in features.items()}, training=False)
+        rounding = 2e-5 * np.abs(whole.scores).max()
+        self.assertAllClose(alone.scores, whole.scores[2:3], rtol=0, atol=rounding)
+
+    def test_reconstructions_follow_their_targets(self):
+        model = build_model('capsule', HParams(num_prime_capsules=4), MULTI_MNIST)
+        set_golden_weights(model, strong=False)
+        features = golden_features(MULTI_MNIST)
+        both = model(features).reconstructions.numpy()
+        features['target_labels'] = features['target_labels'][:, ::-1]
+        self.assertAllClose(model(features).reconstructions, both[:, ::-1])
+        self.assertGreater(np.abs(both[:, 0] - both[:, 1]).max(), 1e-4)
+
+    def test_dropout_is_a_function_of_seed_and_step(self):
+        model = build_model('paper_baseline', HParams(), DatasetInfo(9, 9, 1, 10, 1), seed=4)
+        hidden = tf.ones([2, 192])
+        first = model.drop(hidden)
+        self.assertAllEqual(model.drop(hidden), first)
+        self.assertAllInSet(first, [0, 2])
+        model.step.assign_add(1)
+        self.assertNotAllEqual(model.drop(hidden), first)
+
+    def test_zero_capsules_do_not_spoil_gradients(self):
+        model = build_model('capsule', HParams(num_prime_capsules=2), MNIST)
+        for variable in model.tf_variables().values():
+            variable.assign(tf.zeros_like(variable))
+        _, gradients = model.gradients(golden_features(MNIST))
+        for gradient in gradients:
+            self.assertTrue(np.isfinite(gradient).all())
+
+
+class HParamsTest(parameterized.TestCase):
+    def test_defaults_are_the_releases(self):
+        self.assertEqual(HParams.parse(None), HParams())
+        self.assertEqual(HParams.parse(''), HParams())
+        self.assertEqual(
+            HParams(),
+            HParams.parse(
+                'decay_rate=0.96,decay_steps=2000,leaky=False,learning_rate=0.001,'
+                'loss_type=margin,num_prime_capsules=32,padding=VALID,remake=True,routing=3,'
+                'verbose=False'
+            ),
+        )
+
+    def test_overrides(self):
+        hparams = HParams.parse(' num_prime_capsules=64 ,padding=same,leaky=true,remake=FALSE,')
+        self.assertEqual(
+            hparams, HParams(num_prime_capsules=64, padding='SAME', leaky=True, remake=False)
+        )
+
+    @parameterized.parameters(
+        ('primes=3', "unknown key 'primes'; valid keys: decay_rate, .*verbose"),
+        ('routing', "expected key=value, got 'routing'"),
+        ('routing=3,routing=4', 'routing is given twice'),
+        ('routing=three', "routing must be a whole number, got 'three'"),
+        ('routing=1.5', "routing must be a whole number, got '1.5'"),
+        ('routing=0', 'routing must be at least 1, got 0'),
+        ('leaky=maybe', "leaky must be true or false, got 'maybe'"),
+        ('learning_rate=fast', "learning_rate must be a number, got 'fast'"),
+        ('learning_rate=-1', 'learning_rate must be positive and finite, got -1.0'),
+        ('learning_rate=nan', 'learning_rate must be positive and finite, got nan'),
+        ('learning_rate=inf', 'learning_rate must be positive and finite, got inf'),
+        ('decay_rate=1.5', r'decay_rate must be in \(0, 1\], got 1.5'),
+        ('decay_steps=0', 'decay_steps must be at least 1, got 0'),
+        ('num_prime_capsules=0', 'num_prime_capsules must be at least 1, got 0'),
+        ('padding=FULL', "padding must be VALID or SAME, got 'FULL'"),
+        ('loss_type=hinge', "loss_type must be one of margin, .*sigmoid, got 'hinge'"),
+    )
+    def test_errors(self, text, message):
+        with self.assertRaisesRegex(HParamsError, message):
+            HParams.parse(text)
+
+    def test_wrong_type_in_code(self):
+        with self.assertRaisesRegex(HParamsError, "routing must be a whole number, got '3'"):
+            HParams(routing='3')
+        self.assertEqual(HParams(learning_rate=1).learning_rate, 1)
+
+
+if __name__ == '__main__':
+    tf.test.main()

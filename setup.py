@@ -1,0 +1,34 @@
+"""Installs experiment.py and its packages, with the commands `capsnet` and `mnist-shift`."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+setup(
+    name='capsnet',
+    version='1.0.0',
+    description='Dynamic Routing Between Capsules in TensorFlow 2, faithful to the release',
+    long_description=pathlib.Path('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    python_requires='>=3.10',
+    py_modules=['experiment'],
+    packages=find_packages(include=['layers*', 'models*', 'input_data*', 'jobs*']),
+    install_requires=[
+        'absl-py>=2.1',
+        'keras>=3.3',
+        'numpy>=1.26',
+        'tensorboard>=2.16',  # TensorFlow writes summaries through it and no longer installs it
+        'tensorflow>=2.16',
+        'tqdm>=4.66',
+    ],
+    extras_require={
+        'demo': ['mlxtend>=0.23'],
+        'test': ['mlxtend>=0.23', 'pytest>=8.0', 'pytest-xdist>=3.5', 'ruff==0.17.6'],
+    },
+    entry_points={
+        'console_scripts': [
+            'capsnet = experiment:run',
+            'mnist-shift = input_data.mnist.mnist_shift:run',
+        ]
+    },
+)
