@@ -1,6 +1,6 @@
 """Capsule layers and their mathematics; knows no flags, files or data sets."""
 
-from layers.capsule import Capsule, ConvCapsule, flatten_grid
+from layers.capsule import CONV_METHODS, Capsule, ConvCapsule, flatten_grid
 from layers.losses import (
     LOSSES,
     Hits,
@@ -16,6 +16,7 @@ from layers.reconstruction import Decoder, mask_capsules
 from layers.routing import Routed, coupling_coefficients, route, route_votes, squash
 
 __all__ = [
+    'CONV_METHODS',
     'LOSSES',
     'Capsule',
     'ConvCapsule',

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from layers import routing
+from layers import routing, spectral
 
 Tensor = Any
+
+CONV_METHODS = ('auto', 'direct', 'spectral')
 
 
 class ConvCapsule(keras.layers.Layer):
@@ -27,6 +29,8 @@ class ConvCapsule(keras.layers.Layer):
       iterations: routing iterations (1 in the release: there is no routing between Conv1 and
         the primary capsules).
       leaky: whether routing is leaky (release), see `layers.routing`.
+      method: how to convolve: 'direct', 'spectral' (`layers.spectral`; equal to float
+        rounding), or 'auto', the faster one for the shape and device.
 
     Input shape:
       [batch, height, width, in_capsules, in_atoms]
@@ -53,6 +57,7 @@ class ConvCapsule(keras.layers.Layer):
         padding: str = 'valid',
         iterations: int = 1,
         leaky: bool = False,
+        method: str = 'auto',
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -65,8 +70,11 @@ class ConvCapsule(keras.layers.Layer):
         routing.check_iterations(iterations)
         if str(padding).lower() not in ('valid', 'same'):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}.")
+        if method not in CONV_METHODS:
+            raise ValueError(f'method must be one of {", ".join(CONV_METHODS)}, got {method!r}.')
         self.out_capsules = out_capsules
         self.out_atoms = out_atoms
+        self.method = method
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding.lower()
@@ -103,8 +111,20 @@ class ConvCapsule(keras.layers.Layer):
 
     def _convolve(self, maps: Tensor) -> Tensor:
         """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
-        maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
+        if self._is_spectral(maps.shape):
+            kernel = ops.convert_to_tensor(self.weight)
+            maps = spectral.convolve(maps, kernel, self.strides, self.padding)
+        else:
+            maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
         return ops.reshape(maps, (-1, *maps.shape[1:3], self.out_capsules, self.out_atoms))
+
+    def _is_spectral(self, shape: tuple) -> bool:
+        """The one rule: on a CPU in float32, where few enough products pay for the transforms."""
+        if self.method != 'auto':
+            return self.method == 'spectral'
+        if self.compute_dtype != 'float32' or keras.distribution.list_devices('gpu'):
+            return False
+        return spectral.pays(shape, self.weight.shape, self.strides, self.padding)
 
     def compute_output_shape(self, input_shape):
         kernel = self.kernel_size if self.padding == 'valid' else 1
@@ -117,6 +137,7 @@ class ConvCapsule(keras.layers.Layer):
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
             'leaky': self.leaky,
+            'method': self.method,
         }
 
 

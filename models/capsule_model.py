@@ -35,6 +35,7 @@ class CapsuleModel(Model):
             strides=2,
             padding=hparams.padding,
             leaky=hparams.leaky,
+            method=hparams.conv_method,
             name='conv_capsule1',
         )
         # Routing sums a thousand small votes: float32 whatever the policy of the rest.

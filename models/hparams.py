@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from layers import LOSSES
+from layers import CONV_METHODS, LOSSES
 
 
 class HParamsError(ValueError):
@@ -13,6 +13,7 @@ class HParamsError(ValueError):
 class HParams:
     """What `--hparams_override=key=value,...` may change; names and defaults of the release."""
 
+    conv_method: str = 'auto'  # of the 9x9 convolution to primary capsules: layers.CONV_METHODS
     decay_rate: float = 0.96  # the learning rate falls to this part of itself ... (release)
     decay_steps: int = 2000  # ... in this many steps, continuously (release)
     leaky: bool = False  # a zero logit beside the classes, dropped after the softmax (release)
@@ -34,6 +35,7 @@ class HParams:
                 )
         object.__setattr__(self, 'padding', self.padding.upper())
         rules = {
+            'conv_method': (self.conv_method in CONV_METHODS, f'one of {", ".join(CONV_METHODS)}'),
             'decay_rate': (0 < self.decay_rate <= 1, 'in (0, 1]'),
             'decay_steps': (self.decay_steps >= 1, 'at least 1'),
             'learning_rate': (0 < self.learning_rate < float('inf'), 'positive and finite'),

@@ -1,0 +1,196 @@
+"""Strided convolution in the frequency domain: the same numbers for a fifth of the products.
+
+**Phases.** A convolution with stride s over x is a sum of s^2 convolutions with stride 1, one
+for each phase (p, q): y[i] = sum_p sum_j x_p[i + j] k_p[j], where x_p[i] = x[s i + p] and
+k_p[j] = k[s j + p] along each axis. The phases count as channels, so one convolution with
+T = ceil(kernel / s) taps over s^2 times the channels is left.
+
+**Tiles.** m outputs along an axis need N = m + T - 1 points of x_p. Over exactly these N points
+a circular correlation gives the m wanted outputs without wrap-around; a larger map is cut into
+tiles that overlap by T - 1 points.
+
+**Products.** With X and K the N x N discrete Fourier transforms of x and of the conjugated
+kernel, the transform of the correlation is X K at every frequency. Real input leaves about half
+of the frequencies: four or fewer are real, the others complex. A complex product takes three
+real ones (Gauss): with P1 = (Xr + Xi) Kr, P2 = Xr (Ki - Kr) and P3 = Xi (Kr + Ki),
+
+    Re(X K) = P1 - P3        Im(X K) = P1 + P2
+
+All of this is linear in x, in k and in the products, so three constant real matrices hold it:
+INPUT [R, N^2], KERNEL [R, T^2] and OUTPUT [m^2, R], where R is the number of real products,
+and y = OUTPUT ((INPUT x) * (KERNEL k)) with a matrix product over the channels for each of the
+R rows. For the 9x9 stride-2 convolution of CapsNet over 20x20, N = 10 and R = 148: 592 products
+for each pair of channels in place of 2,916. Gradients are those of the three matrix products.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+Tensor = Any
+
+MAX_POINTS = 14  # along an axis: the transforms are dense, their cost grows with points^4
+MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
+MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
+
+
+class Axis(NamedTuple):
+    """How one axis is padded and cut."""
+
+    before: int  # zeros before the input
+    length: int  # with zeros after it, a multiple of the stride
+    outputs: int  # of the convolution
+    tile: int  # outputs of a tile
+    tiles: int
+
+
+class Transforms(NamedTuple):
+    """The constant matrices; R rows or columns are the real products."""
+
+    input: np.ndarray  # [R, N_y * N_x]
+    kernel: np.ndarray  # [R, T * T]
+    output: np.ndarray  # [m_y * m_x, R]
+
+
+def convolve(maps: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
+    """What `keras.ops.conv` gives, to float rounding.
+
+    Args:
+      maps: [batch, height, width, in_channels] float32.
+      kernel: [size, size, in_channels, out_channels] float32.
+      stride: along both axes.
+      padding: 'valid' or 'same'.
+
+    Returns:
+      [batch, out_height, out_width, out_channels]
+    """
+    size, _, in_channels, out_channels = kernel.shape
+    taps = -(-size // stride)
+    axes = [plan(length, size, stride, padding) for length in maps.shape[1:3]]
+    y, x = axes
+    transforms = make_transforms(y.tile, x.tile, taps)
+    products = len(transforms.input)
+    phase_channels = stride * stride * in_channels
+
+    spectrum = ops.matmul(transforms.input, _cut(maps, axes, stride, taps))
+    spectrum = ops.reshape(spectrum, (products, -1, phase_channels))  # [R, tiles * batch, c]
+    kernel_spectrum = ops.matmul(transforms.kernel, _kernel_phases(kernel, stride, taps))
+    kernel_spectrum = ops.reshape(kernel_spectrum, (products, phase_channels, out_channels))
+    result = ops.matmul(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
+    result = ops.matmul(transforms.output, ops.reshape(result, (products, -1)))
+
+    result = ops.reshape(result, (y.tile, x.tile, y.tiles, x.tiles, -1, out_channels))
+    result = ops.transpose(result, (4, 2, 0, 3, 1, 5))  # [batch, tiles, tile, tiles, tile, out]
+    result = ops.reshape(result, (-1, y.tiles * y.tile, x.tiles * x.tile, out_channels))
+    return result[:, : y.outputs, : x.outputs]
+
+
+def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
+    """Whether this convolution is faster in the frequency domain than directly, on a CPU.
+
+    Args:
+      shape: [batch, height, width, in_channels] of the input.
+      kernel_shape: [size, size, in_channels, out_channels].
+      stride: along both axes.
+      padding: 'valid' or 'same'.
+    """
+    size, _, in_channels, out_channels = kernel_shape
+    if min(in_channels, out_channels) < MIN_CHANNELS:
+        return False
+    taps = -(-size // stride)
+    y, x = (plan(length, size, stride, padding) for length in shape[1:3])
+    direct = y.outputs * x.outputs * size**2
+    products = y.tiles * x.tiles * len(make_transforms(y.tile, x.tile, taps).input)
+    return direct >= MIN_SAVING * products * stride**2
+
+
+def plan(length: int, size: int, stride: int, padding: str) -> Axis:
+    """Cuts an axis into as few, equal tiles as MAX_POINTS allows."""
+    taps = -(-size // stride)
+    if padding == 'same':
+        outputs = -(-length // stride)
+        before = max(0, (outputs - 1) * stride + size - length) // 2
+    else:
+        outputs, before = (length - size) // stride + 1, 0
+    tiles = -(-outputs // max(1, MAX_POINTS - taps + 1))
+    tile = -(-outputs // tiles)
+    return Axis(before, stride * (tiles * tile + taps - 1), outputs, tile, tiles)
+
+
+@functools.cache
+def make_transforms(tile_height: int, tile_width: int, taps: int) -> Transforms:
+    """The matrices for tiles of so many outputs and so many taps along both axes."""
+    height, width = tile_height + taps - 1, tile_width + taps - 1
+    rows: list[np.ndarray] = []
+    kernel_rows: list[np.ndarray] = []
+    output_rows: list[np.ndarray] = []
+    done = set()
+    for u in range(height):
+        for v in range(width):
+            mirrored = (-u % height, -v % width)
+            if mirrored in done:
+                continue
+            done.add((u, v))
+            wave = functools.partial(_wave, u / height, v / width)
+            x, k = wave(height, width), wave(taps, taps).conj()
+            y = wave(tile_height, tile_width).conj() / (height * width)
+            if mirrored == (u, v):  # a real frequency: one real product
+                rows.append(x.real)
+                kernel_rows.append(k.real)
+                output_rows.append(y.real)
+                continue
+            y = 2 * y  # the frequency and its mirror image
+            rows += [x.real + x.imag, x.real, x.imag]
+            kernel_rows += [k.real, k.imag - k.real, k.real + k.imag]
+            # Re(y) Re(XK) - Im(y) Im(XK), sorted by P1, P2, P3
+            output_rows += [y.real - y.imag, -y.imag, -y.real]
+    stacked = (np.array(part, np.float32) for part in (rows, kernel_rows, output_rows))
+    inputs, kernels, outputs = stacked
+    return Transforms(inputs, kernels, np.ascontiguousarray(outputs.T))
+
+
+def _wave(u: float, v: float, height: int, width: int) -> np.ndarray:
+    """exp(-2 pi i (u y + v x)) over a grid, flat: [height * width] complex."""
+    angle = u * np.arange(height)[:, None] + v * np.arange(width)
+    return np.exp(-2j * np.pi * angle).ravel()
+
+
+def _cut(maps: Tensor, axes: list[Axis], stride: int, taps: int) -> Tensor:
+    """[batch, height, width, c] -> [N_y * N_x, tiles * batch * stride * stride * c]."""
+    _, height, width, channels = maps.shape
+    y, x = axes
+    for number, (axis, length) in enumerate(((y, height), (x, width)), 1):
+        after = axis.length - axis.before - length
+        padding = [[0, 0] for _ in range(4)]
+        padding[number] = [axis.before, max(0, after)]
+        if any(padding[number]):
+            maps = ops.pad(maps, padding)
+        if after < 0:  # VALID leaves the last rows or columns unused
+            maps = maps[:, : axis.length] if number == 1 else maps[:, :, : axis.length]
+    shape = (-1, y.length // stride, stride, x.length // stride, stride * channels)
+    phases = ops.transpose(ops.reshape(maps, shape), (1, 3, 0, 2, 4))  # [y, x, batch, p, q * c]
+    if y.tiles * x.tiles > 1:
+        points = (y.tile + taps - 1, x.tile + taps - 1)
+        phases = ops.stack(
+            [
+                phases[i * y.tile : i * y.tile + points[0], j * x.tile : j * x.tile + points[1]]
+                for i in range(y.tiles)
+                for j in range(x.tiles)
+            ],
+            axis=2,
+        )  # [N_y, N_x, tiles, batch, p, q * c]
+    points = (y.tile + taps - 1) * (x.tile + taps - 1)
+    return ops.reshape(phases, (points, -1))
+
+
+def _kernel_phases(kernel: Tensor, stride: int, taps: int) -> Tensor:
+    """[size, size, c, out] -> [T * T, stride * stride * c * out]."""
+    size, _, in_channels, out_channels = kernel.shape
+    missing = taps * stride - size
+    if missing:
+        kernel = ops.pad(kernel, [[0, missing], [0, missing], [0, 0], [0, 0]])
+    shape = (taps, stride, taps, stride * in_channels * out_channels)
+    phases = ops.transpose(ops.reshape(kernel, shape), (0, 2, 1, 3))  # [T, T, p, q * c * out]
+    return ops.reshape(phases, (taps * taps, -1))
