@@ -14,7 +14,12 @@ FLAGS = flags.FLAGS
 
 # Flags of the release, with its names and defaults.
 flags.DEFINE_string('data_dir', None, 'Directory, record file, glob, or prefix@N for N shards.')
-flags.DEFINE_integer('eval_size', 10000, 'Most examples to evaluate.', lower_bound=1)
+flags.DEFINE_integer(
+    'eval_size',
+    None,
+    "Most examples to evaluate; by default the data set's own number, 10000 for MNIST.",
+    lower_bound=1,
+)
 flags.DEFINE_string('hparams_override', None, 'key=value,key=value; see models/hparams.py.')
 flags.DEFINE_integer('max_steps', 1000, 'Step to train to, in all.', lower_bound=0)
 flags.DEFINE_string('model', 'capsule', 'capsule, baseline or paper_baseline.')
@@ -35,6 +40,16 @@ flags.DEFINE_integer('seed', None, 'Of everything random; drawn if not given.', 
 flags.DEFINE_string('predictions', None, 'File for scores, predictions and labels (.npz).')
 flags.DEFINE_integer('summary_step', 10, 'Steps between scalars.', lower_bound=1)
 flags.DEFINE_integer('keep_checkpoints', 1000, 'Newest checkpoints kept; 0: all.', lower_bound=0)
+flags.DEFINE_integer(
+    'eval_interval_secs', 60, 'Least seconds between evaluations of a training.', lower_bound=0
+)
+flags.DEFINE_integer(
+    'eval_timeout_secs', 21600, 'Seconds without a new checkpoint to wait for.', lower_bound=0
+)
+flags.DEFINE_integer(
+    'trial', None, 'Number of this run: fills {} in summary_dir, adds to the seed.', lower_bound=0
+)
+flags.DEFINE_bool('mixed_precision', False, 'Compute in bfloat16; routing and losses in float32.')
 flags.DEFINE_integer('gpu_memory_limit_mb', 0, 'Hard limit per GPU; 0: none.', lower_bound=0)
 flags.DEFINE_bool('debug', False, "Show tracebacks and all of TensorFlow's messages.")
 
@@ -47,7 +62,7 @@ def main(argv: list[str]) -> None:
     from jobs.options import RunOptions
 
     own_flags = FLAGS.flags_by_module_dict()[FLAGS.find_module_defining_flag('data_dir')]
-    options = RunOptions(**{flag.name: flag.value for flag in own_flags})
+    options = RunOptions(**{flag.name: flag.value for flag in own_flags}).of_trial()
     if options.train:
         train.run(options)
     else:

@@ -4,29 +4,35 @@ import json
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from jobs.errors import JobError
 
 
-def prepare(seed: int, gpu_memory_limit_mb: int = 0) -> None:
-    """Seeds everything random, makes operations repeatable, keeps room on the GPUs.
+def prepare(gpu_memory_limit_mb: int = 0, mixed_precision: bool = False) -> None:
+    """Makes operations repeatable, keeps room on the GPUs, sets the precision.
 
     Call once, before anything is placed on a device.
 
     Args:
-      seed: of initial weights and whatever else draws numbers.
       gpu_memory_limit_mb: hard limit of memory per GPU in MiB; 0 for none. Memory is taken as
         needed in either case, so that a second job on the GPU finds some.
+      mixed_precision: whether layers compute in bfloat16; variables stay float32.
     """
-    keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy('mixed_bfloat16' if mixed_precision else 'float32')
     for gpu in tf.config.list_physical_devices('GPU'):
         if gpu_memory_limit_mb:
             limit = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory_limit_mb)
             tf.config.set_logical_device_configuration(gpu, [limit])
         else:
             tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds initial weights and whatever else draws numbers from a global state."""
+    keras.utils.set_random_seed(seed)
 
 
 def make_strategy(num_gpus: int) -> tf.distribute.Strategy:
@@ -65,6 +71,32 @@ def worker_index(strategy: tf.distribute.Strategy) -> int:
     """Which of them this is; 0 is the chief, which alone writes."""
     resolver = strategy.cluster_resolver
     return (resolver.task_id or 0) if resolver else 0
+
+
+def from_chief(strategy: tf.distribute.Strategy, values: list[np.ndarray]) -> list[np.ndarray]:
+    """What the chief passed as `values`; the other workers pass arrays of the same shapes.
+
+    So a cluster agrees on a seed, a step or weights without sharing a file system.
+    """
+    if num_workers(strategy) == 1:
+        return values
+    is_chief = worker_index(strategy) == 0
+    first_replica_only = [value if is_chief else np.zeros_like(value) for value in values]
+
+    @tf.function
+    def sum_over_workers():
+        replica = tf.distribute.get_replica_context()
+        # One replica of each worker speaks; adding zeros changes no bit.
+        speaks = (
+            replica.replica_id_in_sync_group
+            % (replica.num_replicas_in_sync // num_workers(strategy))
+            == 0
+        )
+        mine = [tf.where(speaks, value, tf.zeros_like(value)) for value in first_replica_only]
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+    summed = strategy.run(sum_over_workers)
+    return [strategy.experimental_local_results(value)[0].numpy() for value in summed]
 
 
 def on_gpu() -> bool:

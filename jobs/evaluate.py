@@ -1,47 +1,45 @@
-"""The evaluation job: every example counted once."""
+"""The evaluation job: a checkpoint, an ensemble of them, or those of a training as they come."""
 
 import dataclasses
 import os
-import pathlib
+import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
-import tqdm
 
 import input_data
-import layers
-from jobs import devices, run_config
+from jobs import devices, ensemble, results, run_config
 from jobs.errors import JobError
 from jobs.options import RunOptions
+from jobs.scoring import Evaluation, Scorer
 from models import HParams, Model, build_model, checkpoint
+from models.checkpoint import CheckpointError
 
 
-class Evaluation(NamedTuple):
-    """What a model, or the sum of several, makes of N examples."""
+class Session(NamedTuple):
+    """What every evaluation of a run shares."""
 
-    scores: np.ndarray  # [N, classes] float32
-    predictions: np.ndarray  # [N, targets] int32, highest score first
-    labels: np.ndarray  # [N, targets] int32, in the order of the records
-    num_wrong: int  # examples whose predictions are not exactly their labels
-    num_almost: int  # examples with at least one label among the predictions
-    loss: float  # mean total loss
+    options: RunOptions
+    model: Model
+    scorer: Scorer
 
-    @property
-    def num_examples(self) -> int:
-        return len(self.scores)
-
-    @property
-    def wrong_percent(self) -> float:
-        return 100 * self.num_wrong / self.num_examples
-
-    def line(self) -> str:
-        """The line that an evaluation ends with."""
-        return f'Total wrong predictions: {self.num_wrong}, wrong percent: {self.wrong_percent:g}%'
+    def evaluate(self, path: str) -> tuple[int, Evaluation]:
+        """Evaluates a checkpoint; returns its step too."""
+        step = checkpoint.restore(path, self.model, with_moments=False)
+        try:
+            return step, self.scorer.evaluate()
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+            # A broken example stops the graph without saying which: look for it at leisure.
+            input_data.check(self.options.dataset, self.options.request('test'))
+            raise
 
 
-def run(options: RunOptions) -> Evaluation:
-    """Evaluates `options.checkpoint`, or the newest checkpoint in `summary_dir/train`.
+def run(options: RunOptions) -> Evaluation | None:
+    """Evaluates `checkpoint`, or else follows the training in `summary_dir`.
+
+    Returns:
+      The last evaluation; None if a training that is followed wrote no checkpoint in time.
 
     Raises:
       JobError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
@@ -51,102 +49,105 @@ def run(options: RunOptions) -> Evaluation:
         raise JobError('--data_dir is needed to evaluate')
     if not options.checkpoint and not options.summary_dir:
         raise JobError('--checkpoint or --summary_dir is needed to evaluate')
+    if options.num_trials > 1 and '{}' not in (options.checkpoint or ''):
+        raise JobError(
+            f'--num_trials={options.num_trials} needs a --checkpoint with {{}} for the number of '
+            f'the trial, found {options.checkpoint!r}'
+        )
+    members = ensemble.members(options.checkpoint, options.num_trials)
+    session = _open(options)
+    if len(members) > 1:
+        evaluation = ensemble.evaluate(session, members)
+    elif members:
+        step, evaluation = session.evaluate(members[0])
+        _record(options, members[0], step, evaluation)
+    else:
+        evaluation = _follow(session)
+    if evaluation is not None:
+        if options.predictions:
+            results.write_predictions(options.predictions, evaluation)
+            print(f'Predictions {options.predictions}')
+        print(evaluation.line())
+    return evaluation
+
+
+def _open(options: RunOptions) -> Session:
+    """Data, model and what they say about themselves."""
     hparams = HParams.parse(options.hparams_override)
-    seed = options.seed or 0
-    devices.prepare(seed, options.gpu_memory_limit_mb)
-    path = options.checkpoint or checkpoint.latest(options.train_dir)
-    if path is None:
-        raise JobError(f'--summary_dir={options.summary_dir}: no checkpoint in {options.train_dir}')
-    request = options.request('test')
-    batches, info = input_data.inputs(options.dataset, request)
+    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
+    devices.seed_everything(options.seed or 0)
+    batches, info = input_data.inputs(options.dataset, options.request('test'))
     model = build_model(options.model, hparams, info)
     print(f'Total number of parameters: {model.count_params()}')
-    step = checkpoint.restore(path, model, with_moments=False)
-    print(f'Evaluating {path} (step {step}) on {info.num_examples} examples')
-    try:
-        evaluation = evaluate(model, batches, show_progress=True)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-        input_data.check(options.dataset, request)
-        raise
+    if options.eval_size and options.eval_size > info.num_examples:
+        print(f'--eval_size={options.eval_size}: there are only {info.num_examples} examples')
+    size = f'{info.height}x{info.width}x{info.depth}'
+    print(f'{info.num_examples} examples of {size} {info.note}'.strip())
     if options.summary_dir:
         old_config = run_config.read(options.summary_dir)
         if old_config is None or old_config['job'] != 'train':
             flags = dataclasses.asdict(options)
-            config = run_config.make('evaluate', flags, hparams, seed, info)
+            config = run_config.make('evaluate', flags, hparams, options.seed or 0, info)
             run_config.write(options.summary_dir, config)
-        write_summaries(options.test_dir, step, evaluation)
-    if options.predictions:
-        write_predictions(options.predictions, evaluation)
-        print(f'Predictions {options.predictions}')
-    print(evaluation.line())
+    return Session(options, model, Scorer(model, batches))
+
+
+def _record(options: RunOptions, path: str, step: int, evaluation: Evaluation) -> None:
+    print(
+        f'{path}: {evaluation.num_wrong} of {evaluation.num_examples} wrong '
+        f'({evaluation.wrong_percent:g} %), loss {evaluation.loss:.5f}',
+        flush=True,
+    )
+    if options.summary_dir:
+        best = results.record(options.test_dir, path, step, evaluation)
+        if best['step'] != step:
+            print(f'Best so far: {best["wrong_percent"]:g} % wrong at step {best["step"]}')
+
+
+def _follow(session: Session) -> Evaluation | None:
+    """Evaluates the newest checkpoint and every newer one, until training is over."""
+    options, evaluation = session.options, None
+    for path in _new_checkpoints(options):
+        try:
+            step, evaluation = session.evaluate(path)
+        except CheckpointError as error:
+            # Training may remove or replace a checkpoint at any moment; the next one will do.
+            print(f'Skipped: {error}', flush=True)
+            continue
+        _record(options, path, step, evaluation)
+    if evaluation is None:
+        raise JobError(
+            f'--summary_dir={options.summary_dir}: no checkpoint that can be read appeared in '
+            f'{options.train_dir} within {options.eval_timeout_secs} s (--eval_timeout_secs)'
+        )
     return evaluation
 
 
-def evaluate(model: Model, batches: tf.data.Dataset, show_progress: bool = False) -> Evaluation:
-    """Evaluates a model as it stands.
+def _new_checkpoints(options: RunOptions) -> Iterator[str]:
+    """The newest checkpoint of the training, again and again as there is a newer one."""
+    news = time.monotonic()
+    waits = False
 
-    Args:
-      model: a built model, its variables set.
-      batches: feature batches, once through the examples; the last may be smaller.
-      show_progress: show a bar on a terminal.
-    """
-    run = tf.function(model.eval_step, reduce_retracing=True)
-    scores, labels, targets = [], [], []
-    loss = 0.0
-    hidden = None if show_progress else True  # None: hidden unless on a terminal
-    for features in tqdm.tqdm(batches, 'evaluating', unit='batch', leave=False, disable=hidden):
-        result = run(features)
-        scores.append(result.scores.numpy())
-        labels.append(features['labels'].numpy())
-        targets.append(features['target_labels'].numpy())
-        loss += float(result.losses.total) * len(scores[-1])
-    all_scores, all_labels = np.concatenate(scores), np.concatenate(labels)
-    return judge(all_scores, all_labels, np.concatenate(targets), loss / len(all_scores))
+    def is_over() -> bool:
+        nonlocal waits
+        if os.path.exists(run_config.finished_path(options.summary_dir)):
+            return True
+        waited = time.monotonic() - news
+        if not waits and waited < options.eval_timeout_secs:
+            waits = True
+            print(
+                f'Waiting for a new checkpoint in {options.train_dir}, at most '
+                f'{options.eval_timeout_secs} s (--eval_timeout_secs)',
+                flush=True,
+            )
+        return waited >= options.eval_timeout_secs
 
-
-def judge(
-    scores: np.ndarray, labels: np.ndarray, target_labels: np.ndarray, loss: float
-) -> Evaluation:
-    """Counts the errors of scores.
-
-    Args:
-      scores: [N, classes].
-      labels: [N, classes] one-hot or two-hot.
-      target_labels: [N, targets].
-      loss: to report.
-    """
-    num_targets = target_labels.shape[1]
-    hits = layers.count_hits(scores, labels, num_targets)
-    return Evaluation(
-        scores=scores,
-        predictions=np.asarray(layers.top_classes(scores, num_targets)),
-        labels=target_labels,
-        num_wrong=len(scores) - int(np.sum(hits.correct)),
-        num_almost=int(np.sum(hits.almost)),
-        loss=loss,
-    )
-
-
-def write_predictions(path: str, evaluation: Evaluation) -> None:
-    """Writes scores, predictions and labels as an .npz, whole or not at all."""
-    target = pathlib.Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f'{target.name}.{os.getpid()}.tmp')
-    with open(beside, 'wb') as file:
-        np.savez(
-            file,
-            scores=evaluation.scores,
-            predictions=evaluation.predictions,
-            labels=evaluation.labels,
-        )
-    beside.replace(target)
-
-
-def write_summaries(directory: str, step: int, evaluation: Evaluation) -> None:
-    """Appends the evaluation's scalars to the event files of a directory."""
-    writer = tf.summary.create_file_writer(directory)
-    with writer.as_default(step):
-        tf.summary.scalar('loss/total', evaluation.loss)
-        tf.summary.scalar('accuracy', 1 - evaluation.num_wrong / evaluation.num_examples)
-        tf.summary.scalar('almost_correct', evaluation.num_almost / evaluation.num_examples)
-    writer.close()
+    # Looked at once a second while nothing is new, to end soon after the training does.
+    for path in tf.train.checkpoints_iterator(
+        options.train_dir,
+        min_interval_secs=options.eval_interval_secs,
+        timeout=min(1, options.eval_timeout_secs),
+        timeout_fn=is_over,
+    ):
+        yield path
+        news, waits = time.monotonic(), False

@@ -49,6 +49,8 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
             eval_batch_size=10,
             save_step=2,
             seed=5,
+            eval_interval_secs=0,
+            eval_timeout_secs=0,
         )
         return RunOptions(**{**defaults, **overrides})
 
@@ -147,7 +149,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [1])
 
     def test_evaluation_without_a_checkpoint(self):
-        with self.assertRaisesRegex(JobError, 'no checkpoint in .*run/train'):
+        with self.assertRaisesRegex(JobError, 'no checkpoint that can be read appeared in .*run/train'):
             run_quietly(evaluate.run, self.options(train=False))
 
 

@@ -11,7 +11,7 @@ class RunOptions:
     """See experiment.py for what each option means."""
 
     data_dir: str | None = None
-    eval_size: int = 10000
+    eval_size: int | None = None
     hparams_override: str | None = None
     max_steps: int = 1000
     model: str = 'capsule'
@@ -30,8 +30,22 @@ class RunOptions:
     predictions: str | None = None
     summary_step: int = 10
     keep_checkpoints: int = 1000
+    eval_interval_secs: int = 60
+    eval_timeout_secs: int = 21600
+    trial: int | None = None
+    mixed_precision: bool = False
     gpu_memory_limit_mb: int = 0
     debug: bool = False
+
+    def of_trial(self) -> 'RunOptions':
+        """These options for one member of an ensemble: its own directory and seed."""
+        if self.trial is None:
+            return self
+        return dataclasses.replace(
+            self,
+            summary_dir=(self.summary_dir or '').replace('{}', str(self.trial)) or None,
+            seed=(self.seed or 0) + self.trial,
+        )
 
     @property
     def train_dir(self) -> str:

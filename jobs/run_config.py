@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_data import DatasetInfo
+from jobs import files
 from jobs.errors import JobError
 from models import HParams
 
@@ -69,11 +70,12 @@ def read(summary_dir: str) -> dict[str, Any] | None:
 
 def write(summary_dir: str, config: dict[str, Any]) -> None:
     """Writes config.json, whole or not at all; makes the directory."""
-    path = pathlib.Path(summary_dir) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'{FILE_NAME}.{os.getpid()}.tmp')
-    beside.write_text(json.dumps(config, indent=2) + '\n')
-    beside.replace(path)
+    files.write_json(pathlib.Path(summary_dir) / FILE_NAME, config)
+
+
+def finished_path(summary_dir: str) -> str:
+    """The file that tells a validation job that training is over."""
+    return os.path.join(summary_dir, 'train', 'finished.json')
 
 
 def check_resumable(summary_dir: str, old: dict[str, Any], new: dict[str, Any]) -> None:

@@ -1,16 +1,18 @@
 """The training job: finds where to start, builds data and model, runs the loop."""
 
 import dataclasses
+import pathlib
 import secrets
 
+import numpy as np
 import tensorflow as tf
 
 import input_data
 from input_data import Batching
-from jobs import devices, run_config, training_loop
+from jobs import devices, files, run_config, training_loop
 from jobs.errors import JobError
 from jobs.options import RunOptions
-from models import HParams, build_model, checkpoint
+from models import HParams, Model, build_model, checkpoint
 
 
 def run(options: RunOptions) -> int:
@@ -29,18 +31,21 @@ def run(options: RunOptions) -> int:
     hparams = HParams.parse(options.hparams_override)
     old_config = run_config.read(options.summary_dir)
     resumes = old_config is not None and old_config['job'] == 'train'
-    seed, origin = _choose_seed(options.seed, old_config if resumes else None)
-    devices.prepare(seed, options.gpu_memory_limit_mb)
+    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
     strategy = devices.make_strategy(options.num_gpus)
     replicas = strategy.num_replicas_in_sync
     if options.batch_size % replicas:
         raise JobError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
-
-    start = checkpoint.latest(options.train_dir)
+    seed, origin = _choose_seed(options.seed, old_config if resumes else None)
+    start = _newest_checkpoint(options.train_dir)
+    first_step = checkpoint.step_of(start) if start else 0
+    # The chief's word counts: other workers may see other files, or draw another seed.
+    seed, first_step = map(int, devices.from_chief(strategy, list(np.int64([seed, first_step]))))
+    devices.seed_everything(seed)
     batching = Batching(
         options.batch_size,
         seed=seed,
-        first_step=checkpoint.step_of(start) if start else 0,
+        first_step=first_step,
         num_workers=devices.num_workers(strategy),
         worker=devices.worker_index(strategy),
         replicas=replicas // devices.num_workers(strategy),
@@ -52,14 +57,16 @@ def run(options: RunOptions) -> int:
         run_config.check_resumable(options.summary_dir, old_config, config)
     with strategy.scope():
         model = build_model(options.model, hparams, info, seed)
-        if start:
+        if start and batching.worker == 0:
             checkpoint.restore(start, model)
+        _share_state(strategy, model)
     is_chief = batching.worker == 0
     if is_chief:
         run_config.write(options.summary_dir, config)
         print(f'Total number of parameters: {model.count_params()}')
         print(f'Seed {seed} ({origin})')
-        print(f'{info.num_examples} training examples of {info.height}x{info.width}x{info.depth}')
+        size = f'{info.height}x{info.width}x{info.depth}'
+        print(f'{info.num_examples} training examples of {size} {info.note}'.strip())
         if start:
             print(f'Resuming from {start}')
     settings = training_loop.TrainSettings(
@@ -70,12 +77,42 @@ def run(options: RunOptions) -> int:
         summary_step=options.summary_step,
         keep_checkpoints=options.keep_checkpoints,
     )
+    finished = pathlib.Path(run_config.finished_path(options.summary_dir))
+    if is_chief:
+        finished.unlink(missing_ok=True)
     try:
-        return training_loop.train(model, strategy, batches, settings, is_chief)
+        step = training_loop.train(model, strategy, batches, settings, is_chief)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
         # A broken example stops the graph without saying which: look for it at leisure.
         input_data.check(options.dataset, options.request('train', batching))
         raise
+
+    if is_chief and step >= options.max_steps:
+        files.write_json(finished, {'step': step})
+    return step
+
+
+def _newest_checkpoint(directory: str) -> str | None:
+    """The newest checkpoint that can be read; says which ones cannot."""
+    for step in reversed(checkpoint.steps(directory)):
+        path = checkpoint.path_of(directory, step)
+        try:
+            checkpoint.verify(path)
+        except checkpoint.CheckpointError as error:
+            print(f'Passed over: {error}')
+        else:
+            return path
+    return None
+
+
+def _share_state(strategy: tf.distribute.Strategy, model: Model) -> None:
+    """Gives every worker of a cluster the chief's variables, moments and step."""
+    if devices.num_workers(strategy) == 1:
+        return
+    variables = [*model.tf_variables().values(), *model.adam.moments, model.step]
+    values = devices.from_chief(strategy, [variable.numpy() for variable in variables])
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _choose_seed(given: int | None, old_config: dict | None) -> tuple[int, str]:

@@ -93,6 +93,7 @@ class ConvCapsule(keras.layers.Layer):
             name='biases',
             shape=(self.out_capsules, self.out_atoms),
             initializer=keras.initializers.Constant(0.1),  # release
+            autocast=False,  # added within routing
         )
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -116,6 +117,8 @@ class ConvCapsule(keras.layers.Layer):
             maps = spectral.convolve(maps, kernel, self.strides, self.padding)
         else:
             maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
+        # Routing stays in the variables' precision under a mixed policy.
+        maps = ops.cast(maps, self.variable_dtype)
         return ops.reshape(maps, (-1, *maps.shape[1:3], self.out_capsules, self.out_atoms))
 
     def _is_spectral(self, shape: tuple) -> bool:

@@ -41,7 +41,7 @@ def save(directory: str, model: Model, step: int, keep: int = 0) -> str:
     """
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    path = str(folder / f'{PREFIX}-{step}')
+    path = path_of(directory, step)
     tensors = _tensors(model, step)
     try:
         tf.raw_ops.SaveV2(
@@ -113,7 +113,12 @@ def restore(path: str, model: Model, with_moments: bool = True) -> int:
 def latest(directory: str) -> str | None:
     """Path of the newest complete checkpoint in a directory, or None."""
     known = steps(directory)
-    return str(pathlib.Path(directory) / f'{PREFIX}-{known[-1]}') if known else None
+    return path_of(directory, known[-1]) if known else None
+
+
+def path_of(directory: str, step: int) -> str:
+    """Path of the checkpoint of a step."""
+    return str(pathlib.Path(directory) / f'{PREFIX}-{step}')
 
 
 def step_of(path: str) -> int:
@@ -124,6 +129,17 @@ def step_of(path: str) -> int:
     """
     reader = _open(path)
     return int(_read(reader, path, 'global_step')) if reader.has_tensor('global_step') else 0
+
+
+def verify(path: str) -> None:
+    """Reads a checkpoint through, checksums and all.
+
+    Raises:
+      CheckpointError: if it is missing or damaged.
+    """
+    reader = _open(path)
+    for name in reader.get_variable_to_shape_map():
+        _read(reader, path, name)
 
 
 def steps(directory: str) -> list[int]:
@@ -160,12 +176,17 @@ def _moments(model: Model) -> dict[str, tf.Variable]:
     return moments
 
 
-def _open(path: str):
+def check_exists(path: str) -> None:
+    """Raises CheckpointError unless there is a checkpoint at `path`; says what is there."""
     if not pathlib.Path(f'{path}.index').is_file():
         folder = pathlib.Path(path).parent
         others = ', '.join(f'{PREFIX}-{step}' for step in steps(str(folder))[-5:])
         found = f'newest there: {others}' if others else f'no {PREFIX}-* in {folder}'
         raise CheckpointError(f'checkpoint {path}: no file {path}.index; {found}')
+
+
+def _open(path: str):
+    check_exists(path)
     try:
         return tf.train.load_checkpoint(path)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:

@@ -50,9 +50,9 @@ class Model(keras.Model):
     """
 
     def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
-        # Features hold labels and target images beside the network's input: none of them may
-        # be cast to a lower precision on the way in.
-        super().__init__(autocast=False, **kwargs)
+        # Layers have precisions of their own. Features hold labels and target images beside the
+        # network's input, and routing is called past its layer: nothing here may be cast.
+        super().__init__(dtype='float32', autocast=False, **kwargs)
         self.hparams = hparams
         self.info = info
         self.seed = seed

@@ -41,6 +41,11 @@ class Adam:
         self.first_moments = [_zeros_like(variable) for variable in self.variables]
         self.second_moments = [_zeros_like(variable) for variable in self.variables]
 
+    @property
+    def moments(self) -> list[tf.Variable]:
+        """All first moments, then all second moments."""
+        return [*self.first_moments, *self.second_moments]
+
     def apply(
         self, gradients: Sequence[tf.Tensor], step: tf.Tensor, learning_rate: tf.Tensor
     ) -> None:

@@ -1,0 +1,62 @@
+"""What an evaluation leaves: predictions, scalars, a line a checkpoint, and the best of them."""
+
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from jobs import files
+from jobs.scoring import Evaluation
+
+LINES = 'results.jsonl'  # one JSON object for each evaluation, oldest first
+BEST = 'best.json'  # the object with the fewest wrong predictions
+
+
+def write_predictions(path: str, evaluation: Evaluation) -> None:
+    """Writes scores, predictions and labels as an .npz."""
+    with files.replacing(path) as beside, open(beside, 'wb') as file:
+        np.savez(
+            file,
+            scores=evaluation.scores,
+            predictions=evaluation.predictions,
+            labels=evaluation.labels,
+        )
+
+
+def record(directory: str, checkpoint: str, step: int, evaluation: Evaluation) -> dict:
+    """Appends an evaluation to a directory's event files and results; updates the best.
+
+    Returns:
+      What `best.json` holds now.
+    """
+    folder = pathlib.Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = tf.summary.create_file_writer(directory)
+    with writer.as_default(step):
+        tf.summary.scalar('loss/total', evaluation.loss)
+        tf.summary.scalar('accuracy', 1 - evaluation.num_wrong / evaluation.num_examples)
+        tf.summary.scalar('almost_correct', evaluation.num_almost / evaluation.num_examples)
+    writer.close()
+    result = {
+        'step': step,
+        'checkpoint': checkpoint,
+        'num_examples': evaluation.num_examples,
+        'num_wrong': evaluation.num_wrong,
+        'wrong_percent': evaluation.wrong_percent,
+        'num_almost': evaluation.num_almost,
+        'loss': evaluation.loss,
+    }
+    with open(folder / LINES, 'a', encoding='utf-8') as file:
+        file.write(json.dumps(result) + '\n')
+    best = min([*_read_best(folder), result], key=lambda one: one['wrong_percent'])
+    files.write_json(folder / BEST, best)
+    return best
+
+
+def _read_best(folder: pathlib.Path) -> list[dict]:
+    try:
+        best = json.loads((folder / BEST).read_text())
+        return [best] if 'wrong_percent' in best else []
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
