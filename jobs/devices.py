@@ -93,7 +93,8 @@ def from_chief(strategy: tf.distribute.Strategy, values: list[np.ndarray]) -> li
             == 0
         )
         mine = [tf.where(speaks, value, tf.zeros_like(value)) for value in first_replica_only]
-        return replica.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+        # One by one: a list is packed into one tensor, which mixed types forbid.
+        return [replica.all_reduce(tf.distribute.ReduceOp.SUM, value) for value in mine]
 
     summed = strategy.run(sum_over_workers)
     return [strategy.experimental_local_results(value)[0].numpy() for value in summed]

@@ -149,7 +149,9 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [1])
 
     def test_evaluation_without_a_checkpoint(self):
-        with self.assertRaisesRegex(JobError, 'no checkpoint that can be read appeared in .*run/train'):
+        with self.assertRaisesRegex(
+            JobError, 'no checkpoint that can be read appeared in .*run/train'
+        ):
             run_quietly(evaluate.run, self.options(train=False))
 
 

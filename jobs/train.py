@@ -57,6 +57,7 @@ def run(options: RunOptions) -> int:
         run_config.check_resumable(options.summary_dir, old_config, config)
     with strategy.scope():
         model = build_model(options.model, hparams, info, seed)
+        model.build_optimizer()
         if start and batching.worker == 0:
             checkpoint.restore(start, model)
         _share_state(strategy, model)

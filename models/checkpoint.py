@@ -16,6 +16,8 @@ from models.model import Model
 
 PREFIX = 'model.ckpt'
 FIRST_MOMENT, SECOND_MOMENT = 'Adam', 'Adam_1'
+# What TensorFlow's reader raises for damaged files, depending on what it stumbles over.
+READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 
 class CheckpointError(ValueError):
@@ -189,14 +191,14 @@ def _open(path: str):
     check_exists(path)
     try:
         return tf.train.load_checkpoint(path)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except READ_ERRORS as error:
         raise CheckpointError(f'checkpoint {path}: cannot be read: {_first_line(error)}') from error
 
 
 def _read(reader, path: str, name: str) -> np.ndarray:
     try:
         return reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except READ_ERRORS as error:
         raise CheckpointError(
             f'checkpoint {path}: {name} cannot be read: {_first_line(error)}'
         ) from error

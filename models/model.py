@@ -73,8 +73,12 @@ class Model(keras.Model):
 
     @functools.cached_property
     def adam(self) -> optimizer.Adam:
-        """The optimizer; its moments are made at first use (under a strategy, in its scope)."""
+        """The optimizer; its moments are made at first use."""
         return optimizer.Adam(list(self.tf_variables().values()))
+
+    def build_optimizer(self) -> None:
+        """Makes Adam's moments now; under a strategy, call it in its scope before training."""
+        _ = self.adam
 
     def compute_losses(self, features: Features, inferred: Inferred) -> Losses:
         classification_loss = layers.LOSSES[self.hparams.loss_type]

@@ -1,0 +1,116 @@
+"""A training that is killed or stopped goes on as if nothing had happened."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from input_data import testing
+from models import checkpoint
+
+ROOT = pathlib.Path(__file__).parents[1]
+STEPS = 40
+KILLS = int(os.environ.get('CAPSNET_TEST_KILLS', '2'))  # each costs a start of TensorFlow
+
+
+class InterruptionTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.create_tempdir().full_path
+        testing.write_singles(self.directory, 'train_2', count=40)
+        testing.write_singles(self.directory, 'test_0', count=20)
+
+    def start(self, run, **flags):
+        defaults = dict(
+            data_dir=self.directory,
+            summary_dir=f'{self.directory}/{run}',
+            hparams_override='num_prime_capsules=2',
+            max_steps=STEPS,
+            save_step=3,
+            batch_size=8,
+            seed=5,
+        )
+        arguments = [f'--{name}={value}' for name, value in {**defaults, **flags}.items()]
+        process = subprocess.Popen(
+            [sys.executable, 'experiment.py', *arguments],
+            cwd=ROOT,
+            env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2'},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.kill)
+        return process
+
+    def finish(self, process):
+        output, errors = process.communicate(timeout=240)
+        self.assertEqual(process.returncode, 0, errors)
+        return output
+
+    def wait_for_step(self, run, step, process):
+        while not any(known >= step for known in checkpoint.steps(f'{self.directory}/{run}/train')):
+            self.assertIsNone(process.poll(), 'the training ended early')
+            time.sleep(0.01)
+
+    def variables(self, run):
+        reader = tf.train.load_checkpoint(f'{self.directory}/{run}/train/model.ckpt-{STEPS}')
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+    def assert_same_training(self, run, other):
+        expected, actual = self.variables(run), self.variables(other)
+        self.assertEqual(expected.keys(), actual.keys())
+        for name, value in expected.items():
+            np.testing.assert_array_equal(value, actual[name], err_msg=name)
+
+    def test_killed_at_random_moments(self):
+        self.finish(self.start('whole'))
+        rng = random.Random(0)
+        for kill in range(KILLS):
+            process = self.start('killed')
+            self.wait_for_step('killed', (STEPS - 8) * (kill + 1) // (KILLS + 1), process)
+            time.sleep(rng.uniform(0, 0.3))
+            process.kill()
+            process.wait()
+        # The newest checkpoint may be cut by what killed the run: the one before it must do.
+        newest = checkpoint.latest(f'{self.directory}/killed/train')
+        data = pathlib.Path(f'{newest}.data-00000-of-00001')
+        data.write_bytes(data.read_bytes()[:1000])
+        output = self.finish(self.start('killed'))
+        self.assertIn(f'Passed over: checkpoint {newest}', output)
+        self.assert_same_training('whole', 'killed')
+
+    def test_stopped_by_a_signal(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.start(number.name, max_steps=100_000, save_step=10)
+            self.wait_for_step(number.name, 10, process)
+            process.send_signal(number)
+            output = self.finish(process)
+            self.assertIn(f'Stopped by {number.name} at step', output)
+            step = checkpoint.steps(f'{self.directory}/{number.name}/train')[-1]
+            self.assertIn(f'at step {step};', output)
+            finished = pathlib.Path(f'{self.directory}/{number.name}/train/finished.json')
+            self.assertFalse(finished.exists())
+
+    def test_validation_job_beside_a_training(self):
+        summary_dir = f'{self.directory}/followed'
+        flags = dict(train=False, eval_interval_secs=0, eval_timeout_secs=60)
+        follower = self.start('followed', **flags)
+        training = self.start('followed', save_step=5, keep_checkpoints=2)
+        self.finish(training)
+        output = self.finish(follower)
+        lines = pathlib.Path(f'{summary_dir}/test/results.jsonl').read_text().splitlines()
+        self.assertIn(f'"step": {STEPS}', lines[-1])
+        self.assertIn('Total wrong predictions: ', output.splitlines()[-1])
+        self.assertTrue(pathlib.Path(f'{summary_dir}/test/best.json').exists())
+        # The training's configuration is not overwritten by the evaluation's.
+        self.assertIn('"job": "train"', pathlib.Path(f'{summary_dir}/config.json').read_text())
+
+
+if __name__ == '__main__':
+    tf.test.main()
