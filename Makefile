@@ -1,6 +1,8 @@
-# make demo   train and evaluate CapsNet on 5,000 real digits
-# make test   run every test
-# make lint   check format and style
+# make demo     train and evaluate CapsNet on 5,000 real digits
+# make mnist    fetch MNIST and make its records, in data/mnist
+# make cifar10  fetch CIFAR-10, in data/cifar10
+# make test     run every test
+# make lint     check format and style
 # Each sets up .venv first.
 
 PYTHON ?= python3
@@ -8,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 DEMO_STEPS := 300
+DATA := data
 
-.PHONY: demo test lint format clean
+.PHONY: demo mnist cifar10 test lint format clean
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -27,6 +30,14 @@ demo: $(VENV)/.installed
 	@echo 'Records      $(DEMO)/data'
 	@echo 'Checkpoints  $(DEMO)/run/train'
 	@echo 'Summaries    $(DEMO)/run  (look at them with: $(BIN)/tensorboard --logdir $(DEMO)/run)'
+
+mnist: $(VENV)/.installed
+	$(BIN)/python -m input_data.download --dataset=mnist --data_dir=$(DATA)/mnist
+	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DATA)/mnist --split=train --shift=2
+	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DATA)/mnist --split=test --shift=0
+
+cifar10: $(VENV)/.installed
+	$(BIN)/python -m input_data.download --dataset=cifar10 --data_dir=$(DATA)/cifar10
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet

@@ -9,6 +9,7 @@ A batch is a dict of
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -19,11 +20,17 @@ from input_data.info import Batching, DatasetInfo, InputRequest
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Each module has `inputs(request) -> (dataset, info)` and `check(request)`, which looks at
-# every example and raises DataError for the first that is broken. They are imported at first
-# use: the programs that write raw files and records need no TensorFlow.
+# Each module has `inputs(request) -> (dataset, info)`; `check(request)`, which looks at every
+# example and raises DataError for the first that is broken; and EVAL_SIZE, the number of
+# examples to evaluate by default. They are imported at first use: the programs that write raw
+# files and records need no TensorFlow.
 DATASETS: dict[str, str] = {
     'mnist': 'input_data.mnist.mnist_input_record',
+    'shifted_mnist': 'input_data.mnist.shifted_mnist',
+    'multi_mnist': 'input_data.mnist.multi_mnist',
+    'affnist': 'input_data.affnist.affnist_input',
+    'norb': 'input_data.norb.norb_input_record',
+    'cifar10': 'input_data.cifar10.cifar10_input',
 }
 
 
@@ -37,7 +44,10 @@ def inputs(name: str, request: InputRequest) -> tuple[tf.data.Dataset, DatasetIn
     Raises:
       DataError: if files are missing, unreadable, corrupt or of another kind.
     """
-    return _module(name).inputs(request)
+    module = _module(name)
+    if request.eval_size is None:
+        request = dataclasses.replace(request, eval_size=module.EVAL_SIZE)
+    return module.inputs(request)
 
 
 def check(name: str, request: InputRequest) -> None:

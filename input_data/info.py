@@ -30,6 +30,7 @@ class DatasetInfo:
     num_classes: int = 10
     num_targets: int = 1  # objects in one image
     num_examples: int = 0  # in the split that is read
+    note: str = ''  # which data these are, where two kinds could be confused
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,4 +43,4 @@ class InputRequest:
     validate: bool = False  # hold part of the training set out; 'test' is then that part
     batching: Batching = Batching(128)  # of 'train'
     eval_batch_size: int = 100  # of 'test'
-    eval_size: int | None = None  # most examples of 'test'; None for all
+    eval_size: int | None = None  # most examples of 'test'; None for the data set's own number

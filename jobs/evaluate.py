@@ -128,9 +128,12 @@ def _new_checkpoints(options: RunOptions) -> Iterator[str]:
     news = time.monotonic()
     waits = False
 
+    def is_finished() -> bool:
+        return os.path.exists(run_config.finished_path(options.summary_dir))
+
     def is_over() -> bool:
         nonlocal waits
-        if os.path.exists(run_config.finished_path(options.summary_dir)):
+        if is_finished():
             return True
         waited = time.monotonic() - news
         if not waits and waited < options.eval_timeout_secs:
@@ -144,10 +147,10 @@ def _new_checkpoints(options: RunOptions) -> Iterator[str]:
 
     # Looked at once a second while nothing is new, to end soon after the training does.
     for path in tf.train.checkpoints_iterator(
-        options.train_dir,
-        min_interval_secs=options.eval_interval_secs,
-        timeout=min(1, options.eval_timeout_secs),
-        timeout_fn=is_over,
+        options.train_dir, timeout=min(1, options.eval_timeout_secs), timeout_fn=is_over
     ):
+        started = time.monotonic()
         yield path
         news, waits = time.monotonic(), False
+        while time.monotonic() - started < options.eval_interval_secs and not is_finished():
+            time.sleep(0.1)

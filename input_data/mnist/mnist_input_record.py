@@ -14,6 +14,7 @@ from input_data.info import DatasetInfo, InputRequest
 
 TRAIN_SHIFT, TEST_SHIFT = 2, 0  # the files of a directory that the release reads
 MNIST_CLASSES = 10
+EVAL_SIZE = 10_000  # MNIST's test set, and the release's default for any
 LABEL_SAMPLE = 10_000  # records that are searched for classes beyond MNIST's ten
 
 # The names of a record's features, by number of targets.

@@ -1,0 +1,111 @@
+"""Writes CIFAR-10's binary version as TFRecords, for programs that read nothing else.
+
+A record has height, width, depth and label (integers) and image_raw: the bytes of the binary
+version as they are, which is (depth, height, width) order.
+"""
+
+import functools
+import os
+import shutil
+import sys
+
+import tqdm
+from absl import flags
+
+if not __package__:
+    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+
+from input_data.cifar10 import binary
+from input_data.errors import DataError
+from input_data.mnist import idx
+from input_data.mnist.record_layout import RecordLayout
+
+_BLOCK_IMAGES = 1000
+
+
+def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
+    """Writes the records of a split; the file appears under its name only when whole.
+
+    Args:
+      data_dir: directory of the binary version; see `binary.FOLDERS`.
+      split: 'train', 'test', or 'valid_train' and 'valid_test': batches 1 to 4 and batch 5 of
+        the training set.
+      output_dir: directory of the record file, made if absent.
+
+    Returns:
+      Path of the record file and the number of records in it.
+
+    Raises:
+      DataError: unknown split, missing or damaged files, or no room on the disk.
+      OSError: the file cannot be written.
+    """
+    if split not in binary.FILE_NAMES:
+        known = ', '.join(binary.FILE_NAMES)
+        raise DataError(f'--split={split}: unknown split; expected one of {known}')
+    sources = binary.find(data_dir, split)
+    if sources is None:
+        names = binary.FILE_NAMES[split]
+        raise DataError(
+            f'--data_dir={data_dir}: found no {names[0]}; expected the binary version of CIFAR-10'
+        )
+    images, labels = binary.read_all(sources)
+    flat = images.reshape(len(images), binary.DEPTH, -1)  # [n, 3, 1024]
+    sizes = {'height': binary.HEIGHT, 'width': binary.WIDTH, 'depth': binary.DEPTH}
+    layout = RecordLayout(sizes, {'label': labels[:1], 'image_raw': flat[:1]})
+    os.makedirs(output_dir, exist_ok=True)
+    path = os.path.join(output_dir, binary.record_name(split))
+    needed, free = len(flat) * layout.record_bytes, shutil.disk_usage(output_dir).free
+    if needed > free:
+        raise DataError(f'{path}: found {free} bytes free on the disk; expected {needed}')
+    with (
+        idx.replacing([path]) as [temporary],
+        open(temporary, 'wb') as file,
+        tqdm.tqdm(total=len(flat), unit='record', unit_scale=True, disable=None) as bar,
+    ):
+        for start in range(0, len(flat), _BLOCK_IMAGES):
+            part = slice(start, start + _BLOCK_IMAGES)
+            file.write(layout.encode({'label': labels[part], 'image_raw': flat[part]}))
+            bar.update(len(labels[part]))
+    return path, len(flat)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
+    values = flags.FlagValues()
+    string = functools.partial(flags.DEFINE_string, flag_values=values)
+    splits = ', '.join(binary.FILE_NAMES)
+    string('data_dir', '', "Folder of CIFAR-10's binary version.")
+    string('output_dir', '', 'Folder of the records, made if absent; by default data_dir.')
+    string('split', 'train', f'One of {splits}.')
+    flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
+    flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
+    try:
+        rest = values(['cifar10_records', *(sys.argv[1:] if arguments is None else arguments)])[1:]
+        if values.help:
+            print(f'{__doc__}\n{values.get_help()}')
+            return 0
+        if rest:
+            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
+        if not values.data_dir:
+            raise DataError("--data_dir: not given; expected the folder of CIFAR-10's files")
+        output_dir = values.output_dir or values.data_dir
+        path, count = write(values.data_dir, values.split, output_dir)
+        print(f'{path}: {count} records')
+        return 0
+    except KeyboardInterrupt:
+        message, status = 'interrupted; no file was changed', 130
+    except OSError as error:
+        if values['debug'].value:
+            raise
+        where, what = error.filename or values.data_dir, error.strerror or error
+        message, status = f'{where}: {what}; expected to be able to write', 1
+    except (DataError, flags.Error) as error:
+        if values['debug'].value:
+            raise
+        message, status = ' '.join(str(error).split()), 1
+    print(f'cifar10_records: {message}', file=sys.stderr)
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(run())
