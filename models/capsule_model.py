@@ -73,7 +73,7 @@ class CapsuleModel(Model):
     def primary(self, images: tf.Tensor) -> tf.Tensor:
         """[batch, height, width, depth] images -> [batch, primary capsules, 8]."""
         maps = self.conv1(images)  # [batch, y, x, 256]
-        grid = self.primary_capsules(maps[..., None, :])  # [batch, y, x, types, 8]
+        grid = self.primary_capsules(ops.expand_dims(maps, 3))  # [batch, y, x, types, 8]
         return layers.flatten_grid(grid)
 
     def route(self, images: tf.Tensor) -> layers.Routed:
