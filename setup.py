@@ -16,14 +16,22 @@ setup(
     install_requires=[
         'absl-py>=2.1',
         'keras>=3.3',
+        'matplotlib>=3.8',
         'numpy>=1.26',
         'tensorboard>=2.16',  # TensorFlow writes summaries through it and no longer installs it
         'tensorflow>=2.16',
         'tqdm>=4.66',
     ],
     extras_require={
+        'affnist': ['scipy>=1.11'],
         'demo': ['mlxtend>=0.23'],
-        'test': ['mlxtend>=0.23', 'pytest>=8.0', 'pytest-xdist>=3.5', 'ruff==0.17.6'],
+        'test': [
+            'mlxtend>=0.23',
+            'pytest>=8.0',
+            'pytest-xdist>=3.5',
+            'ruff==0.17.6',
+            'scipy>=1.11',
+        ],
     },
     entry_points={
         'console_scripts': [

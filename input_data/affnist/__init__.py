@@ -1,0 +1,1 @@
+"""affNIST: MNIST digits under small affine transformations, for testing."""

@@ -1,0 +1,169 @@
+"""Reads affNIST for evaluation: the official MATLAB files or the stand-in of affnist_make.py.
+
+The paper trains on MNIST placed anywhere on 40x40 pixels and tests on affNIST without having seen
+any other transformation (section 5.1).
+"""
+
+import dataclasses
+import glob
+import os
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from input_data import batching, record_files, records
+from input_data.affnist import affnist_mat, standin
+from input_data.batching import Examples
+from input_data.errors import DataError
+from input_data.info import DatasetInfo, InputRequest
+from input_data.mnist import mnist_input_record
+
+EVAL_SIZE = 320_000  # the official test set: 32 transformations of each MNIST test digit
+OFFICIAL_NAMES = {
+    'test': ('test.mat', 'test_batches'),
+    'train': (
+        'training_and_validation.mat',
+        'training_and_validation_batches',
+        'training.mat',
+        'training_batches',
+    ),
+}
+
+
+def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
+    """Batches of 40x40 digits, pixels in [0, 1]; `DatasetInfo.note` says which set they are of.
+
+    Official files come before the stand-in where a directory has both. See `input_data.inputs`
+    for the batches.
+
+    Raises:
+      DataError: if files are missing, damaged or of another kind, or the request is not for plain
+        single digits.
+    """
+    paths = find(request)
+    if not paths[0].endswith('.mat'):
+        batches, info = mnist_input_record.inputs(_standin_request(request, paths[0]))
+        note = 'stand-in for affNIST made from MNIST (not the official set)'
+        return batches, dataclasses.replace(info, note=note)
+    limit = request.eval_size if request.split == 'test' else None
+    examples = Examples(_read(paths, limit))
+    name = os.path.basename(paths[0])
+    if len(paths) > 1:
+        name += f' to {os.path.basename(paths[-1])}'
+    side = affnist_mat.SIDE
+    info = DatasetInfo(
+        side,
+        side,
+        1,
+        affnist_mat.NUM_CLASSES,
+        1,
+        examples.num_examples,
+        f'affNIST (official {name})',
+    )
+    if request.split == 'train':
+        indexed = examples.training(request.batching)
+    else:
+        indexed = examples.in_order(request.eval_batch_size, examples.num_examples)
+    features = batching.finish(
+        indexed, lambda batch: mnist_input_record.to_features(batch, info.num_classes)
+    )
+    return features, info
+
+
+def check(request: InputRequest) -> None:
+    """Looks at every example of the request's files.
+
+    Raises:
+      DataError: naming the file that is broken.
+    """
+    paths = find(request)
+    if paths[0].endswith('.mat'):
+        for path in paths:
+            affnist_mat.read(path)
+    else:
+        mnist_input_record.check(_standin_request(request, paths[0]))
+
+
+def find(request: InputRequest) -> list[str]:
+    """The files of a request: MATLAB files in order, or the one file of the stand-in.
+
+    `data_dir` is a file, a directory with test.mat, test_batches/ or the stand-in (for training:
+    training.mat and so on), or a directory of batches 1.mat, 2.mat, ...
+
+    Raises:
+      DataError: if there are none, some batches are missing, or the request cannot be for affNIST.
+    """
+    if request.num_targets != 1:
+        raise DataError(f'--num_targets={request.num_targets}: expected 1 for --dataset=affnist')
+    if request.validate:
+        raise DataError(
+            '--validate: affNIST is for testing, it has no training set to hold out a part of; '
+            'expected --dataset=mnist with 40x40 records'
+        )
+    if os.path.isfile(request.data_dir):
+        return [request.data_dir]
+    if not os.path.isdir(request.data_dir):
+        raise DataError(f'--data_dir={request.data_dir}: no such directory or file')
+    for name in OFFICIAL_NAMES[request.split]:
+        path = os.path.join(request.data_dir, name)
+        if os.path.isfile(path):
+            return [path]
+        if batches := _batches(path):
+            return batches
+    if batches := _batches(request.data_dir):
+        return batches
+    wanted = [*OFFICIAL_NAMES[request.split], '1.mat']
+    if request.split == 'test':
+        wanted.append(standin.FILE_NAME)
+        path = os.path.join(request.data_dir, standin.FILE_NAME)
+        if os.path.isfile(path):
+            return [path]
+    raise DataError(
+        f'--data_dir={request.data_dir}: found no {" or ".join(wanted)} in this directory'
+    )
+
+
+def _batches(directory: str) -> list[str]:
+    """The batches 1.mat, 2.mat, ... of a directory, in order of their numbers."""
+    paths = glob.glob(os.path.join(glob.escape(directory), '*.mat'))
+    numbers = sorted(
+        int(os.path.basename(path)[:-4])
+        for path in paths
+        if re.fullmatch(r'[1-9]\d*\.mat', os.path.basename(path))
+    )
+    for expected, number in enumerate(numbers, 1):
+        if number != expected:
+            raise DataError(f'{directory}: found {number}.mat; expected {expected}.mat before it')
+    return [os.path.join(directory, f'{number}.mat') for number in numbers]
+
+
+def _read(paths: list[str], limit: int | None) -> dict[str, np.ndarray]:
+    """Examples of MATLAB files, the first `limit` of all."""
+    parts, missing = [], limit
+    for path in paths:
+        parts.append(affnist_mat.read(path, missing))
+        if missing is not None:
+            missing -= len(parts[-1][1])
+            if not missing:
+                break
+    images, labels = (
+        each[0] if len(each) == 1 else np.concatenate(each) for each in zip(*parts, strict=True)
+    )
+    return {'image': images[..., None], 'labels': labels[:, None].astype(np.int64)}
+
+
+def _standin_request(request: InputRequest, path: str) -> InputRequest:
+    """What to ask the reader of records for; the file is a stand-in and not for training."""
+    record_files.count(path)
+    if standin.MARK not in records.first_record(path).features.feature:
+        raise DataError(
+            f"{path}: found records that are not affNIST's; expected the official MATLAB files "
+            'or what affnist_make.py writes (--dataset=mnist reads other records)'
+        )
+    if request.split == 'train':
+        raise DataError(
+            f'{path}: found test digits; expected training data (expanded MNIST: --dataset=mnist '
+            'with 40x40 records)'
+        )
+    return dataclasses.replace(request, data_dir=path)

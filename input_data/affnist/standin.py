@@ -1,0 +1,61 @@
+"""The examples of the stand-in for affNIST: MNIST test digits under drawn transformations."""
+
+import numpy as np
+
+from input_data.affnist import affine
+from input_data.errors import DataError
+
+FILE_NAME = 'affnist_standin_test.tfrecords'
+MARK = 'affnist_standin'  # a feature that tells its records from all others
+SIDE = 40  # pixels of an image, as affNIST's
+
+_CHUNK = 64  # images transformed at once: more do not stay in the cache
+
+
+class StandIn:
+    """Every digit under `per_digit` transformations, all digits once before any comes again.
+
+    An example is a function of the seed and its position alone. What `mnist_shift.write_records`
+    takes.
+
+    Attributes:
+      count: number of examples.
+      height, width: size of an example.
+    """
+
+    height = width = SIDE
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, per_digit: int, seed: int) -> None:
+        """Takes uint8 images [n, h, w] and labels [n]."""
+        self.count = len(images) * per_digit
+        self._images, self._labels, self._seed = images, labels, seed
+
+    def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Features that vary, for int64 [k].
+
+        Returns:
+          label [k], image_raw uint8 [k, 40, 40] and the mark, which is 1 always.
+
+        Raises:
+          DataError: if a digit does not fit into the frame.
+        """
+        chunks = range(0, len(positions), _CHUNK)
+        images = [self._transformed(positions[start : start + _CHUNK]) for start in chunks]
+        return {
+            'label': self._labels[positions % len(self._labels)],
+            'image_raw': np.concatenate(images),
+            MARK: np.ones(len(positions), np.uint8),
+        }
+
+    def _transformed(self, positions: np.ndarray) -> np.ndarray:
+        digits = positions % len(self._images)
+        images = self._images[digits]
+        uniforms = affine.uniform(self._seed, positions)
+        try:
+            transformation = affine.draw(uniforms, images, SIDE)
+        except affine.DoesNotFit as error:
+            raise DataError(
+                f'--data_dir: test image {digits[error.image]} does not fit into {SIDE}x{SIDE} '
+                'pixels once transformed; expected digits of 20x20 pixels, as in MNIST'
+            ) from error
+        return affine.apply(transformation, images, SIDE)

@@ -1,0 +1,58 @@
+"""Reads folders in MNIST's raw format for data sets that are made while training goes on.
+
+Nothing about MNIST itself is assumed: Fashion-MNIST, KMNIST, EMNIST or anybody's own digits come
+in the same four files, with their own sizes and classes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from input_data.errors import DataError
+from input_data.info import InputRequest
+from input_data.mnist import idx
+
+
+class RawDigits(NamedTuple):
+    """One split of a raw folder."""
+
+    images: np.ndarray  # uint8 [n, height, width]
+    labels: np.ndarray  # uint8 [n]
+    num_classes: int  # of the whole folder, also those that this split lacks
+
+
+def read(request: InputRequest) -> RawDigits:
+    """The digits of the split that a request asks for (`split_name`).
+
+    There is one class more than the highest label of the training and test files together.
+
+    Raises:
+      DataError: if a file is absent or damaged, or training and test images differ in size.
+    """
+    split = split_name(request)
+    images, labels = idx.read_split(request.data_dir, split)
+    part, other = ('test', 'train') if split == 'test' else ('train', 'test')
+    other_images, other_labels = idx.read_pair(request.data_dir, other)
+    if other_images.shape[1:] != images.shape[1:]:
+        (height, width), (other_height, other_width) = images.shape[1:], other_images.shape[1:]
+        raise DataError(
+            f'{idx.find(request.data_dir, idx.file_names(other)[0])}: found images of '
+            f'{other_height}x{other_width}; expected {height}x{width} as in '
+            f'{idx.find(request.data_dir, idx.file_names(part)[0])}'
+        )
+    # Of the whole file: the part that a validation holds out may lack the highest class.
+    part_labels = idx.read_labels(idx.find(request.data_dir, idx.file_names(part)[1]))
+    return RawDigits(images, labels, 1 + int(max(part_labels.max(), other_labels.max())))
+
+
+def split_name(request: InputRequest) -> str:
+    """The split of `idx.read_split` that a request asks for."""
+    return f'valid_{request.split}' if request.validate else request.split
+
+
+def check_targets(request: InputRequest, dataset: str, num_targets: int) -> None:
+    """Raises DataError if a data set of `num_targets` objects is asked for another number."""
+    if request.num_targets != num_targets:
+        raise DataError(
+            f'--num_targets={request.num_targets}: expected {num_targets} for --dataset={dataset}'
+        )

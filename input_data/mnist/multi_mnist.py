@@ -1,0 +1,137 @@
+"""MultiMNIST on the fly: overlapping digits of two classes from raw files, new in every epoch.
+
+The paper's training set has 60 million pairs (section 6.1); here there is no end to them and no
+file to write. The test pairs are fixed: those that mnist_shift.py writes.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from input_data import batching
+from input_data.batching import Examples, Indexed, Raw
+from input_data.info import DatasetInfo, InputRequest
+from input_data.mnist import mnist_input_raw, shift, tensor_shift
+from input_data.mnist.mnist_input_raw import RawDigits
+from input_data.mnist.mnist_input_record import to_features
+from input_data.mnist.tensor_shift import PaddedImages
+
+# Paper section 6.1: each digit is shifted up to 4 pixels in each direction, in a 36x36 image.
+SHIFT, PAD = 4, 4
+TEST_PAIRS = 1000  # of each digit, paper section 6.1
+TEST_SEED = 0  # the default of mnist_shift.py
+EVAL_SIZE = 10_000  # the release's default, of 10 million
+DRAWS = 5  # of one pair: partner; row and column of each digit
+
+
+def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
+    """Batches of pairs, pixels in [0, 1]; the image is the sum of both digits, clipped at 1.
+
+    Training: each epoch shows every digit once with a partner, drawn uniformly from the digits of
+    other classes; both move by independent uniform draws. A pair is a function of the seed and its
+    position in the line of training examples. `DatasetInfo.num_examples` is one epoch.
+
+    Test: exactly the records, in their order, of mnist_shift.py with --multi_targets, --shift=4,
+    --pad=4, --num_pairs=1000 and the same split. See `input_data.inputs` for the batches.
+
+    Raises:
+      DataError: if raw files are missing or damaged, hold a single class, or num_targets is not 2.
+    """
+    mnist_input_raw.check_targets(request, 'multi_mnist', 2)
+    digits = mnist_input_raw.read(request)
+    pairs = shift.Pairs(
+        digits.images,
+        digits.labels,
+        num_pairs=TEST_PAIRS,
+        shift=SHIFT,
+        pad=PAD,
+        seed=TEST_SEED,
+        split=mnist_input_raw.split_name(request),
+    )
+    if request.split == 'train':
+        num_examples = len(digits.images)
+        indexed = _training(digits, request.batching)
+    else:
+        limit = pairs.count if request.eval_size is None else request.eval_size
+        num_examples = min(limit, pairs.count)
+        indexed = _in_order(pairs, request.eval_batch_size, num_examples)
+    info = DatasetInfo(pairs.height, pairs.width, 1, digits.num_classes, 2, num_examples)
+    return batching.finish(indexed, lambda batch: to_features(batch, info.num_classes)), info
+
+
+def check(request: InputRequest) -> None:
+    """Raises DataError if raw files are missing or damaged; reading looks at every byte."""
+    mnist_input_raw.read(request)
+
+
+class PairMaker:
+    """Makes training pairs inside a pipeline."""
+
+    def __init__(self, digits: RawDigits, seed: int):
+        """Takes digits of at least two classes."""
+        counts = np.bincount(digits.labels)
+        self._seed = seed
+        self._images = PaddedImages(digits.images, PAD, SHIFT)
+        with tf.device('CPU'):
+            self._labels = tf.constant(digits.labels, tf.int64)
+            self._by_label = tf.constant(np.argsort(digits.labels, kind='stable'))
+            self._label_counts = tf.constant(counts, tf.int64)
+            self._label_starts = tf.constant(np.cumsum(counts) - counts, tf.int64)
+
+    def draw(self, positions: tf.Tensor, base: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Partners and moves for base digits.
+
+        Args:
+          positions: int64 [batch], consecutive, in the line of training examples.
+          base: int64 [batch], indices of digits.
+
+        Returns:
+          partner int64 [batch], indices of digits; moves int64 [batch, 2, 2] in pixels: (base,
+          partner) by (row, column).
+        """
+        words = tensor_shift.random_words(self._seed, positions, DRAWS)
+        own = tf.gather(self._labels, base)
+        own_count = tf.gather(self._label_counts, own)
+        rank = tensor_shift.below(words[:, 0], tf.size(self._labels, tf.int64) - own_count)
+        # In the order sorted by label the digits of one's own label are one run, to step over.
+        rank += tf.where(rank < tf.gather(self._label_starts, own), tf.zeros_like(rank), own_count)
+        moves = tensor_shift.below(words[:, 1:], 2 * SHIFT + 1) - SHIFT
+        return tf.gather(self._by_label, rank), tf.reshape(moves, [-1, 2, 2])
+
+    def raw(self, positions: tf.Tensor, base: tf.Tensor) -> Raw:
+        """The pairs that `draw` gives, as `mnist_input_record.to_features` takes them."""
+        partner, moves = self.draw(positions, base)
+        chosen = tf.stack([base, partner], axis=1)  # [batch, 2]
+        targets = [self._images.take(chosen[:, which], moves[:, which]) for which in range(2)]
+        return _raw_pairs(tf.gather(self._labels, chosen), *targets, tensor_shift.merge(*targets))
+
+
+def _training(digits: RawDigits, cut: batching.Batching) -> tf.data.Dataset:
+    maker = PairMaker(digits, cut.seed)
+    bases = Examples({'digit': np.arange(len(digits.images))}).training(cut)
+    return bases.map(
+        lambda batch: Indexed(batch.positions, maker.raw(batch.positions, batch.raw['digit'])),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _in_order(pairs: shift.Pairs, batch_size: int, limit: int) -> tf.data.Dataset:
+    def features(positions: np.ndarray) -> tuple[np.ndarray, ...]:
+        made = pairs.features(positions)
+        labels = np.stack([made['label_1'], made['label_2']], axis=1)  # [batch, 2]
+        images = [made[name] for name in ('image_raw_1', 'image_raw_2', 'merged_raw')]
+        return labels.astype(np.int64), *images
+
+    def load(positions: tf.Tensor) -> Indexed:
+        labels, *images = tf.numpy_function(
+            features, [positions], [tf.int64] + 3 * [tf.uint8], stateful=False
+        )
+        images = [tf.ensure_shape(each, [None, pairs.height, pairs.width]) for each in images]
+        return Indexed(positions, _raw_pairs(tf.ensure_shape(labels, [None, 2]), *images))
+
+    positions = tf.data.Dataset.range(limit).batch(batch_size)
+    return positions.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _raw_pairs(labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor, merged: tf.Tensor) -> Raw:
+    targets = tf.stack([first, second], axis=1)[..., None]  # [batch, 2, height, width, 1]
+    return {'image': merged[..., None], 'labels': labels, 'target_images': targets}

@@ -1,0 +1,44 @@
+"""Tiny folders in MNIST's raw format, and checks of random draws, for tests."""
+
+import os
+
+import numpy as np
+
+from input_data.mnist import idx
+
+
+def write_raw(
+    directory: str,
+    counts: dict[str, int] | None = None,
+    size: tuple[int, int] = (6, 5),
+    classes: int = 10,
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Writes raw files of random images without a black pixel; labels go round the classes.
+
+    Returns:
+      For 'train' and 'test': uint8 images [n, height, width] and labels [n].
+    """
+    generator = np.random.RandomState(0)
+    digits = {}
+    for part, count in (counts or {'train': 30, 'test': 12}).items():
+        images = generator.randint(1, 256, (count, *size)).astype(np.uint8)
+        labels = (np.arange(count) % classes).astype(np.uint8)
+        images_name, labels_name = idx.file_names(part)
+        idx.write_images(os.path.join(directory, images_name), images)
+        idx.write_labels(os.path.join(directory, labels_name), labels)
+        digits[part] = images, labels
+    return digits
+
+
+def excess_chi_square(values: np.ndarray, cells: int) -> float:
+    """How far counts of 0..cells-1 are from equal, in standard deviations of chi-square.
+
+    The statistic of `cells` cells has mean cells - 1 and variance 2 * (cells - 1); a fair source
+    goes beyond 4 once in some 10,000 times.
+    """
+    counts = np.bincount(values, minlength=cells)
+    if len(counts) > cells:
+        raise ValueError(f'found value {len(counts) - 1}; expected values below {cells}')
+    expected = len(values) / cells
+    statistic = ((counts - expected) ** 2 / expected).sum()
+    return abs(statistic - (cells - 1)) / np.sqrt(2 * (cells - 1))
