@@ -1,6 +1,7 @@
 """Tests of layers/; `python layers_test.py` checks that an installation works."""
 
 import os
+from unittest import mock
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import layers
-from layers import losses, routing
+from layers import capsule, losses, routing
 
 
 def reference_squash(s):
@@ -197,6 +198,31 @@ class CapsuleLayerTest(tf.test.TestCase, parameterized.TestCase):
         layer.set_weights([weights, biases])
         expected, _ = reference_routing(votes, biases, 3, leaky=False)
         self.assertAllClose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
+
+    @parameterized.parameters(1, 2, 4, 6)
+    def test_routing_in_pieces_is_the_same(self, pieces):
+        inputs, weights, biases, _ = random_layer()
+        layer = layers.Capsule(4, 5)
+        layer.build(inputs.shape)
+        layer.set_weights([weights, biases])
+
+        def outputs_and_gradients():
+            with tf.GradientTape() as tape:
+                tensor = tf.constant(inputs)
+                tape.watch(tensor)
+                routed = layer.route(tensor)
+                loss = tf.reduce_sum(tf.square(routed.activation + 1))
+            return routed, tape.gradient(loss, [tensor, *layer.trainable_variables])
+
+        whole, whole_gradients = outputs_and_gradients()
+        bytes_in_all = 4 * 6 * 4 * 7 * 3  # float32, batch, out_capsules, in_capsules, in_atoms
+        with mock.patch.object(capsule, 'PIECE_BYTES', -(-bytes_in_all // pieces)):
+            self.assertEqual(layer._count_pieces(inputs.shape), pieces)
+            routed, gradients = tf.function(outputs_and_gradients)()
+        for one, other in zip(whole, routed, strict=True):
+            self.assertAllClose(one, other, atol=1e-6)
+        for one, other in zip(whole_gradients, gradients, strict=True):
+            self.assertAllClose(one, other, rtol=1e-4, atol=1e-5)
 
     def test_examples_do_not_see_their_neighbours(self):
         inputs = random_layer()[0]

@@ -35,7 +35,7 @@ def digit_images(count: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.n
     images = np.random.default_rng(seed).integers(0, 60, (count, size, size)).astype(np.uint8)
     labels = (np.arange(count) % 10).astype(np.uint8)
     for image, label in zip(images, labels, strict=True):
-        image[label * size // 10 + 1] = 255
+        image[int(label) * size // 10 + 1] = 255
     return images, labels
 
 

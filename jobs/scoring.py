@@ -1,5 +1,6 @@
 """Scores every example of a data set once, and counts the errors."""
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 import tqdm
 
 import layers
-from models import Model
+from models import Losses, Model
 
 
 class Evaluation(NamedTuple):
@@ -19,6 +20,9 @@ class Evaluation(NamedTuple):
     num_wrong: int  # examples whose predictions are not exactly their labels
     num_almost: int  # examples with at least one label among the predictions
     loss: float  # mean total loss; of several models, their mean
+    classification: float | None = None  # its part; None of several models
+    reconstruction: tuple[float, ...] = ()  # its parts, one for each target with a decoder
+    images_per_second: float = 0.0  # 0 of several models
 
     @property
     def num_examples(self) -> int:
@@ -42,20 +46,37 @@ class Scorer:
     """
 
     def __init__(self, model: Model, batches: tf.data.Dataset):
+        self._model = model
         self._batches = batches
         self._step = tf.function(model.eval_step, reduce_retracing=True)
 
     def evaluate(self) -> Evaluation:
         """Evaluates the model with its present weights; shows a bar on a terminal."""
-        scores, labels, loss = [], [], 0.0
+        scores, labels, losses = [], [], 0.0
+        prepared = self._model.prepare()
         progress = tqdm.tqdm(self._batches, 'evaluating', unit='batch', leave=False, disable=None)
+        started = time.monotonic()
         for features in progress:
-            result = self._step(features)
+            result = self._step(features, prepared)
             scores.append(result.scores.numpy())
             labels.append(features['target_labels'].numpy())
-            loss += float(result.losses.total) * len(scores[-1])
+            losses = losses + _row(result.losses) * len(scores[-1])
+        seconds = time.monotonic() - started
         all_scores = np.concatenate(scores)
-        return judge(all_scores, np.concatenate(labels), loss / len(all_scores))
+        total, classification, *reconstruction = (losses / len(all_scores)).tolist()
+        return judge(all_scores, np.concatenate(labels), total)._replace(
+            classification=classification,
+            reconstruction=tuple(reconstruction),
+            images_per_second=len(all_scores) / seconds,
+        )
+
+
+def _row(losses: Losses) -> np.ndarray:
+    """[2 + targets] float64: total, classification, and a reconstruction loss each."""
+    parts = [losses.total, losses.classification]
+    if losses.reconstruction is not None:
+        parts.extend(tf.unstack(losses.reconstruction))
+    return np.array([float(part) for part in parts])
 
 
 def judge(scores: np.ndarray, labels: np.ndarray, loss: float) -> Evaluation:

@@ -10,6 +10,9 @@ from layers import routing, spectral
 Tensor = Any
 
 CONV_METHODS = ('auto', 'direct', 'spectral')
+PIECE_BYTES = 96 << 20  # of the largest tensor in routing; larger batches go in pieces
+USUAL_BATCH = 128  # for a batch whose size is not known
+RECOMPUTE = getattr(keras, 'remat', lambda function: function)  # Keras has it from 3.9 on
 
 
 class ConvCapsule(keras.layers.Layer):
@@ -96,25 +99,35 @@ class ConvCapsule(keras.layers.Layer):
             autocast=False,  # added within routing
         )
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def prepare(self, input_shape: tuple) -> Tensor | None:
+        """What inference may compute once for many batches: pass it to `call` as `prepared`."""
+        shape = (*input_shape[:3], input_shape[-1])
+        if not self._is_spectral(shape):
+            return None
+        kernel = ops.convert_to_tensor(self.weight)
+        return spectral.transform_kernel(shape, kernel, self.strides, self.padding)
+
+    def call(self, inputs: Tensor, prepared: Tensor | None = None) -> Tensor:
         if self.iterations == 1:
             # Equal couplings: the sum over input capsules moves in front of the convolution.
-            votes = self._convolve(ops.sum(inputs, axis=-2))  # [b, y, x, out_capsules, out_atoms]
+            votes = self._convolve(
+                ops.sum(inputs, axis=-2), prepared
+            )  # [b, y, x, out_capsules, out_atoms]
             share = routing.uniform_coupling(self.out_capsules, self.leaky)
             return routing.squash(votes * share + self.bias)
         height, width, in_capsules, in_atoms = inputs.shape[1:]
         maps = ops.transpose(inputs, (0, 3, 1, 2, 4))  # [b, in_capsules, height, width, in_atoms]
         maps = ops.reshape(maps, (-1, height, width, in_atoms))
-        votes = self._convolve(maps)  # [b * in_capsules, y, x, out_capsules, out_atoms]
+        votes = self._convolve(maps, prepared)  # [b * in_capsules, y, x, out_capsules, out_atoms]
         votes = ops.reshape(votes, (-1, in_capsules, *votes.shape[1:]))
         votes = ops.transpose(votes, (0, 2, 3, 1, 4, 5))  # [b, y, x, in, out, out_atoms]
         return routing.route_votes(votes, self.bias, self.iterations, self.leaky).activation
 
-    def _convolve(self, maps: Tensor) -> Tensor:
+    def _convolve(self, maps: Tensor, prepared: Tensor | None) -> Tensor:
         """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
         if self._is_spectral(maps.shape):
             kernel = ops.convert_to_tensor(self.weight)
-            maps = spectral.convolve(maps, kernel, self.strides, self.padding)
+            maps = spectral.convolve(maps, kernel, self.strides, self.padding, prepared)
         else:
             maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
         # Routing stays in the variables' precision under a mixed policy.
@@ -202,7 +215,25 @@ class Capsule(keras.layers.Layer):
     def route(self, inputs: Tensor) -> routing.Routed:
         """Like calling the layer, with the couplings and routing logits too."""
         weights, biases = ops.convert_to_tensor(self.weight), ops.convert_to_tensor(self.bias)
-        return routing.route(inputs, weights, biases, self.iterations, self.leaky)
+
+        def route(part: Tensor) -> routing.Routed:
+            return routing.route(part, weights, biases, self.iterations, self.leaky)
+
+        pieces = self._count_pieces(inputs.shape)
+        if pieces == 1:
+            return route(inputs)
+        # Examples do not see each other: route them piece by piece, and again for the gradients
+        # rather than keep what every piece computed.
+        size = (ops.shape(inputs)[0] + pieces - 1) // pieces
+        parts = [
+            RECOMPUTE(route)(inputs[piece * size : (piece + 1) * size]) for piece in range(pieces)
+        ]
+        return routing.Routed(*(ops.concatenate(tensors) for tensors in zip(*parts, strict=True)))
+
+    def _count_pieces(self, shape: tuple) -> int:
+        batch = shape[0] or USUAL_BATCH
+        coupled_bytes = 4 * batch * self.out_capsules * shape[1] * shape[2]
+        return -(-coupled_bytes // PIECE_BYTES)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.out_capsules, self.out_atoms)

@@ -54,7 +54,9 @@ class Transforms(NamedTuple):
     output: np.ndarray  # [m_y * m_x, R]
 
 
-def convolve(maps: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
+def convolve(
+    maps: Tensor, kernel: Tensor, stride: int, padding: str, kernel_spectrum: Tensor | None = None
+) -> Tensor:
     """What `keras.ops.conv` gives, to float rounding.
 
     Args:
@@ -62,6 +64,7 @@ def convolve(maps: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
       kernel: [size, size, in_channels, out_channels] float32.
       stride: along both axes.
       padding: 'valid' or 'same'.
+      kernel_spectrum: what `transform_kernel` gave for this kernel, to save it for each batch.
 
     Returns:
       [batch, out_height, out_width, out_channels]
@@ -76,8 +79,8 @@ def convolve(maps: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
 
     spectrum = ops.matmul(transforms.input, _cut(maps, axes, stride, taps))
     spectrum = ops.reshape(spectrum, (products, -1, phase_channels))  # [R, tiles * batch, c]
-    kernel_spectrum = ops.matmul(transforms.kernel, _kernel_phases(kernel, stride, taps))
-    kernel_spectrum = ops.reshape(kernel_spectrum, (products, phase_channels, out_channels))
+    if kernel_spectrum is None:
+        kernel_spectrum = transform_kernel(maps.shape, kernel, stride, padding)
     result = ops.matmul(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
     result = ops.matmul(transforms.output, ops.reshape(result, (products, -1)))
 
@@ -85,6 +88,26 @@ def convolve(maps: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
     result = ops.transpose(result, (4, 2, 0, 3, 1, 5))  # [batch, tiles, tile, tiles, tile, out]
     result = ops.reshape(result, (-1, y.tiles * y.tile, x.tiles * x.tile, out_channels))
     return result[:, : y.outputs, : x.outputs]
+
+
+def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) -> Tensor:
+    """The kernel's side of the products, the same for every batch.
+
+    Args:
+      shape: [batch, height, width, in_channels] of the input.
+      kernel: [size, size, in_channels, out_channels] float32.
+      stride: along both axes.
+      padding: 'valid' or 'same'.
+
+    Returns:
+      [R, stride * stride * in_channels, out_channels]
+    """
+    size, _, in_channels, out_channels = kernel.shape
+    taps = -(-size // stride)
+    y, x = (plan(length, size, stride, padding) for length in shape[1:3])
+    matrix = make_transforms(y.tile, x.tile, taps).kernel
+    spectrum = ops.matmul(matrix, _kernel_phases(kernel, stride, taps))
+    return ops.reshape(spectrum, (len(matrix), stride * stride * in_channels, out_channels))
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:

@@ -70,11 +70,15 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
         grid = np.random.default_rng(0).normal(size=(2, 12, 12, 1, 64)).astype(np.float32)
         direct = layers.ConvCapsule(8, 8, method='direct')
         direct.build(grid.shape)
-        for method in ('spectral', 'auto'):
+        for method in ('auto', 'spectral'):
             other = layers.ConvCapsule(8, 8, method=method)
             other.build(grid.shape)
             other.set_weights(direct.get_weights())
             self.assertLess(relative(other(grid), direct(grid)), TOLERANCE)
+        spectrum = other.prepare(grid.shape)
+        self.assertAllClose(other(grid, prepared=spectrum), other(grid))
+        self.assertNotAllClose(other(grid, prepared=2 * spectrum), other(grid))
+        self.assertIsNone(direct.prepare(grid.shape))
         with self.assertRaisesRegex(ValueError, "auto, direct, spectral.* got 'fft'"):
             layers.ConvCapsule(8, 8, method='fft')
 

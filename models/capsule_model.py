@@ -53,32 +53,41 @@ class CapsuleModel(Model):
             self.decoder = layers.Decoder(info.height, info.width, info.depth, name='recons')
 
     def build(self, input_shape=None):
-        image = (None, self.info.height, self.info.width, self.info.depth)
-        self.conv1.build(image)
-        grid = self.conv1.compute_output_shape(image)
-        grid = (*grid[:3], 1, grid[3])  # one input capsule of all channels
+        self.conv1.build((None, self.info.height, self.info.width, self.info.depth))
+        grid = self._grid_shape()
         self.primary_capsules.build(grid)
         _, height, width, types, atoms = self.primary_capsules.compute_output_shape(grid)
         self.class_capsules.build((None, types * height * width, atoms))
         if self.decoder is not None:
             self.decoder.build((None, self.info.num_classes, CLASS_ATOMS))
 
-    def call(self, features: Features, training: bool = False) -> Inferred:
-        capsules = self.route(features['images']).activation  # [batch, classes, atoms]
+    def _grid_shape(self) -> tuple:
+        """Shape of what the primary capsules see: one input capsule of all channels."""
+        image = (None, self.info.height, self.info.width, self.info.depth)
+        batch, height, width, channels = self.conv1.compute_output_shape(image)
+        return (batch, height, width, 1, channels)
+
+    def prepare(self) -> tf.Tensor | None:
+        return self.primary_capsules.prepare(self._grid_shape())
+
+    def call(self, features: Features, training: bool = False, prepared=None) -> Inferred:
+        capsules = self.route(features['images'], prepared).activation  # [batch, classes, atoms]
         reconstructions = None
         if self.decoder is not None:
             reconstructions = self.reconstruct(capsules, features['target_labels'])
         return Inferred(self.scores(capsules), reconstructions)
 
-    def primary(self, images: tf.Tensor) -> tf.Tensor:
+    def primary(self, images: tf.Tensor, prepared: tf.Tensor | None = None) -> tf.Tensor:
         """[batch, height, width, depth] images -> [batch, primary capsules, 8]."""
         maps = self.conv1(images)  # [batch, y, x, 256]
-        grid = self.primary_capsules(ops.expand_dims(maps, 3))  # [batch, y, x, types, 8]
+        grid = self.primary_capsules(
+            ops.expand_dims(maps, 3), prepared=prepared
+        )  # [batch, y, x, types, 8]
         return layers.flatten_grid(grid)
 
-    def route(self, images: tf.Tensor) -> layers.Routed:
+    def route(self, images: tf.Tensor, prepared: tf.Tensor | None = None) -> layers.Routed:
         """Class capsules of the images, with couplings and routing logits."""
-        return self.class_capsules.route(ops.cast(self.primary(images), 'float32'))
+        return self.class_capsules.route(ops.cast(self.primary(images, prepared), 'float32'))
 
     def scores(self, capsules: tf.Tensor) -> tf.Tensor:
         """Lengths of the class capsules: [batch, classes, atoms] -> [batch, classes]."""

@@ -1,0 +1,172 @@
+"""Writes records of smallNORB's raw files: trainduo.tfrecords and testduo.tfrecords."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import tqdm
+from absl import flags
+
+if not __package__:
+    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+
+from input_data.errors import DataError
+from input_data.mnist.idx import replacing
+from input_data.norb import norb_files
+from input_data.norb.norb_files import RawSplit
+
+_BLOCK_ROWS = 256
+_RECORD_OVERHEAD = 200  # bytes of a record beside its pixels, more than there are
+
+
+def convert(data_dir: str, output_dir: str, debug: bool = False) -> tuple[RawSplit, RawSplit]:
+    """Writes the records of both splits, in the order of the raw files.
+
+    The files appear under their names, together, only when both are whole.
+
+    Args:
+      data_dir: the folder of the raw files.
+      output_dir: the folder of the records, made if absent.
+      debug: let TensorFlow's start-up messages through.
+
+    Returns:
+      What was read for training and testing.
+
+    Raises:
+      DataError: raw files are absent or damaged, the splits share a toy, or a write failed.
+    """
+    splits = {name: norb_files.open_split(data_dir, name) for name in ('train', 'test')}
+    shared = sorted(splits['train'].objects() & splits['test'].objects())
+    if shared:
+        raise DataError(
+            f'{splits["test"].images_path}: found {len(shared)} toys that '
+            f'{splits["train"].images_path} shows too, the first is category {shared[0][0]} '
+            f'instance {shared[0][1]}; expected none'
+        )
+    os.makedirs(output_dir, exist_ok=True)
+    needed = sum(
+        len(raw.categories) * (2 * raw.height * raw.width + _RECORD_OVERHEAD)
+        for raw in splits.values()
+    )
+    free = shutil.disk_usage(output_dir).free
+    if needed > free:
+        raise DataError(f'{output_dir}: found {free} bytes free on the disk; expected {needed}')
+    with contextlib.nullcontext() if debug else _without_stderr():
+        import tensorflow as tf
+    paths = [os.path.join(output_dir, f'{name}duo.tfrecords') for name in splits]
+    total = sum(len(raw.categories) for raw in splits.values())
+    with replacing(paths) as temporary, tqdm.tqdm(total=total, unit='record', disable=None) as bar:
+        for raw, path in zip(splits.values(), temporary, strict=True):
+            try:
+                with tf.io.TFRecordWriter(path) as writer:
+                    for record in _records(raw):
+                        writer.write(record)
+                        bar.update()
+            except tf.errors.OpError as error:
+                raise DataError(f'{path}: {error.message}; expected to be able to write') from error
+    return splits['train'], splits['test']
+
+
+def main(values: flags.FlagValues) -> None:
+    """Does what the flags say; raises DataError if it cannot."""
+    if not values.data_dir:
+        raise DataError("--data_dir: not given; expected the folder of smallNORB's raw files")
+    started = time.monotonic()
+    output_dir = values.output_dir or values.data_dir
+    train, test = convert(values.data_dir, output_dir, values.debug)
+    for name, raw in (('train', train), ('test', test)):
+        path = os.path.join(output_dir, f'{name}duo.tfrecords')
+        print(f'{path}: {len(raw.categories)} records of {len(raw.objects())} toys')
+    count = len(train.categories) + len(test.categories)
+    seconds = time.monotonic() - started
+    print('No toy (category, instance) is in both.')
+    print(f'{count} records, {seconds:.1f} s, {count / seconds:.0f} records/s')
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
+    values = _define_flags()
+    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        rest = values(['norb_convert', *(sys.argv[1:] if arguments is None else arguments)])[1:]
+        if values.help:
+            print(f'{__doc__}\n{values.get_help()}')
+        elif rest:
+            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
+        else:
+            main(values)
+        return 0
+    except KeyboardInterrupt:
+        message, status = 'interrupted; no file was changed', 130
+    except OSError as error:
+        if values['debug'].value:
+            raise
+        message, status = f'{error.filename}: {error.strerror}; expected to be able to write', 1
+    except (DataError, flags.Error) as error:
+        if values['debug'].value:
+            raise
+        message, status = ' '.join(str(error).split()), 1
+    print(f'norb_convert: {message}', file=sys.stderr)
+    return status
+
+
+def _records(raw: RawSplit) -> Iterator[bytes]:
+    """Serialised records; the same bytes in every run."""
+    import tensorflow as tf
+
+    number = 0
+    for block in raw.images(_BLOCK_ROWS):
+        for image in block:
+            # A new message each: one that is filled again keeps what it held before.
+            example = tf.train.Example()
+            features = example.features.feature
+            for name, value in (
+                ('height', [raw.height]),
+                ('width', [raw.width]),
+                ('depth', [len(image)]),
+                ('label', [raw.categories[number]]),
+                ('meta', raw.info[number]),
+            ):
+                features[name].int64_list.value.extend(value)
+            features['image_raw'].bytes_list.value.append(image.tobytes())
+            yield example.SerializeToString(deterministic=True)
+            number += 1
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Hides what is written to file descriptor 2: TensorFlow greets there as it is imported."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, 'wb') as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _define_flags() -> flags.FlagValues:
+    # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
+    values = flags.FlagValues()
+    for name, default, meaning in (
+        ('data_dir', '', "Folder of smallNORB's six raw files, plain or .gz."),
+        ('output_dir', '', 'Folder of the records, made if absent; by default data_dir.'),
+    ):
+        flags.DEFINE_string(name, default, meaning, flag_values=values)
+    for name, meaning in (('debug', 'Show tracebacks.'), ('help', 'Show this help.')):
+        flags.DEFINE_boolean(name, False, meaning, flag_values=values)
+    return values
+
+
+def _on_terminate(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == '__main__':
+    sys.exit(run())
