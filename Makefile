@@ -3,6 +3,7 @@
 # make cifar10  fetch CIFAR-10, in data/cifar10
 # make test     run every test
 # make lint     check format and style
+# make bench    measure speed and memory
 # Each sets up .venv first.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DEMO := demo
 DEMO_STEPS := 300
 DATA := data
 
-.PHONY: demo mnist cifar10 test lint format clean
+.PHONY: bench demo mnist cifar10 test lint format clean
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -45,6 +46,14 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python -m benchmarks.train_step --network=multi_mnist --rounds=3
+	$(BIN)/python -m benchmarks.train_step --network=cifar10 --rounds=3
+	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.parts
+	$(BIN)/python -m benchmarks.inputs
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
