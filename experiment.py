@@ -2,6 +2,8 @@
 
 python experiment.py --data_dir=DATA --summary_dir=RUN --max_steps=3000
 python experiment.py --data_dir=DATA --summary_dir=RUN --train=false
+python experiment.py --summary_dir=RUN --predict=digit.png
+python experiment.py --summary_dir=RUN --export_dir=SAVED
 """
 
 import sys
@@ -38,6 +40,11 @@ flags.DEFINE_integer('batch_size', 128, 'Examples of a training step.', lower_bo
 flags.DEFINE_integer('eval_batch_size', 100, 'Examples of an evaluation step.', lower_bound=1)
 flags.DEFINE_integer('seed', None, 'Of everything random; drawn if not given.', lower_bound=0)
 flags.DEFINE_string('predictions', None, 'File for scores, predictions and labels (.npz).')
+flags.DEFINE_bool('figures', False, 'Evaluation draws PNGs in summary_dir/test/figures.')
+flags.DEFINE_bool('report', False, 'Evaluation writes summary_dir/test/report.html.')
+flags.DEFINE_string('predict', None, 'Image files to look at, as a.png,b.png or a glob.')
+flags.DEFINE_bool('json', False, 'Print what --predict finds as JSON.')
+flags.DEFINE_string('export_dir', None, 'New directory for a SavedModel of the checkpoint.')
 flags.DEFINE_integer('summary_step', 10, 'Steps between scalars.', lower_bound=1)
 flags.DEFINE_integer('keep_checkpoints', 1000, 'Newest checkpoints kept; 0: all.', lower_bound=0)
 flags.DEFINE_integer(
@@ -63,16 +70,34 @@ def main(argv: list[str]) -> None:
 
     own_flags = FLAGS.flags_by_module_dict()[FLAGS.find_module_defining_flag('data_dir')]
     options = RunOptions(**{flag.name: flag.value for flag in own_flags}).of_trial()
-    if options.train:
+    if options.predict is not None or options.export_dir is not None:
+        if options.predict is not None and options.export_dir is not None:
+            raise flags.Error('--predict and --export_dir are two jobs: found both, expected one')
+        if options.predict is not None:
+            from jobs import predict  # lazily: training needs no Pillow
+
+            predict.run(options)
+        else:
+            from jobs import export
+
+            export.run(options)
+    elif options.train:
         train.run(options)
     else:
         evaluate.run(options)
 
 
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return FLAGS(argv)
+    except SystemExit:
+        sys.exit(0)  # absl leaves with status 1 after --help
+
+
 def run() -> None:
     """Runs the program; for anything a user can mend, one line on standard error and status 1."""
     try:
-        app.run(main, flags_parser=lambda argv: FLAGS(argv))
+        app.run(main, flags_parser=_parse_flags)
     except KeyboardInterrupt:
         sys.exit('experiment: interrupted')
     except Exception as error:

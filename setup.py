@@ -13,11 +13,14 @@ setup(
     python_requires='>=3.10',
     py_modules=['experiment'],
     packages=find_packages(include=['layers*', 'models*', 'input_data*', 'jobs*']),
+    package_data={'jobs': ['templates/*']},
     install_requires=[
         'absl-py>=2.1',
+        'jinja2>=3.1.2',
         'keras>=3.3',
         'matplotlib>=3.8',
         'numpy>=1.26',
+        'pillow>=10.3',
         'tensorboard>=2.16',  # TensorFlow writes summaries through it and no longer installs it
         'tensorflow>=2.16',
         'tqdm>=4.66',
@@ -31,6 +34,7 @@ setup(
             'pytest-xdist>=3.5',
             'ruff==0.17.6',
             'scipy>=1.11',
+            'selenium>=4.20',
         ],
     },
     entry_points={

@@ -61,6 +61,10 @@ class EnsembleTest(tf.test.TestCase):
         options = self.options(trial=2, seed=10).of_trial()
         self.assertEqual(options.summary_dir, f'{self.directory}/member2')
         self.assertEqual(options.seed, 12)
+        with self.assertRaisesRegex(JobError, '--trial=1 needs a --summary_dir with {}'):
+            self.options(trial=1, summary_dir='same').of_trial()
+        with self.assertRaisesRegex(JobError, 'is filled by --trial; none is given'):
+            self.options().of_trial()
 
     def test_scores_are_summed(self):
         pattern = self.checkpoints()

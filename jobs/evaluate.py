@@ -23,6 +23,7 @@ class Session(NamedTuple):
     options: RunOptions
     model: Model
     scorer: Scorer
+    batches: tf.data.Dataset  # of the examples to evaluate, in order
 
     def evaluate(self, path: str) -> tuple[int, Evaluation]:
         """Evaluates a checkpoint; returns its step too."""
@@ -54,6 +55,12 @@ def run(options: RunOptions) -> Evaluation | None:
             f'--num_trials={options.num_trials} needs a --checkpoint with {{}} for the number of '
             f'the trial, found {options.checkpoint!r}'
         )
+    if options.figures and not options.summary_dir:
+        raise JobError('--figures needs --summary_dir: PNGs go to its test/figures')
+    if options.report and not options.summary_dir:
+        raise JobError('--report needs --summary_dir: the page goes to its test/report.html')
+    if options.report and options.num_trials > 1:
+        raise JobError(f'--report: found --num_trials={options.num_trials}, expected one network')
     members = ensemble.members(options.checkpoint, options.num_trials)
     session = _open(options)
     if len(members) > 1:
@@ -67,6 +74,19 @@ def run(options: RunOptions) -> Evaluation | None:
         if options.predictions:
             results.write_predictions(options.predictions, evaluation)
             print(f'Predictions {options.predictions}')
+        if options.figures:
+            # Lazily: Matplotlib takes a second to import.
+            from jobs import figures
+
+            model = session.model if len(members) <= 1 else None
+            figures.write(options.summary_dir, evaluation, session.batches, model)
+        if options.report:
+            from jobs import report  # lazily, as above
+
+            step = int(session.model.step.numpy())
+            path = members[0] if members else checkpoint.path_of(options.train_dir, step)
+            page = report.write(options, session.model, session.batches, evaluation, path)
+            print(f'Report {page}')
         print(evaluation.line())
     return evaluation
 
@@ -89,7 +109,7 @@ def _open(options: RunOptions) -> Session:
             flags = dataclasses.asdict(options)
             config = run_config.make('evaluate', flags, hparams, options.seed or 0, info)
             run_config.write(options.summary_dir, config)
-    return Session(options, model, Scorer(model, batches))
+    return Session(options, model, Scorer(model, batches), batches)
 
 
 def _record(options: RunOptions, path: str, step: int, evaluation: Evaluation) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import pathlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -109,13 +110,13 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         evaluation, _ = run_quietly(evaluate.run, self.options(train=False, eval_size=13))
         self.assertEqual(evaluation.num_examples, 13)
 
-    def test_learns(self):
-        options = self.options(max_steps=40, save_step=100, hparams_override='num_prime_capsules=4')
-        run_quietly(train.run, options)
-        evaluation, _ = run_quietly(
-            evaluate.run, self.options(train=False, hparams_override='num_prime_capsules=4')
-        )
-        self.assertLess(evaluation.wrong_percent, 20)
+    @parameterized.parameters(False, True)
+    def test_learns(self, mixed_precision):
+        self.addCleanup(keras.config.set_dtype_policy, 'float32')
+        flags = dict(hparams_override='num_prime_capsules=4', mixed_precision=mixed_precision)
+        run_quietly(train.run, self.options(max_steps=60, save_step=100, **flags))
+        evaluation, _ = run_quietly(evaluate.run, self.options(train=False, **flags))
+        self.assertLess(evaluation.wrong_percent, 10)
 
     @parameterized.parameters(
         (dict(data_dir=None), JobError, '--data_dir is needed'),

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from input_data import Batching, InputRequest
+from jobs.errors import JobError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,11 @@ class RunOptions:
     eval_batch_size: int = 100
     seed: int | None = None
     predictions: str | None = None
+    figures: bool = False
+    report: bool = False
+    predict: str | None = None
+    json: bool = False
+    export_dir: str | None = None
     summary_step: int = 10
     keep_checkpoints: int = 1000
     eval_interval_secs: int = 60
@@ -38,12 +44,24 @@ class RunOptions:
     debug: bool = False
 
     def of_trial(self) -> 'RunOptions':
-        """These options for one member of an ensemble: its own directory and seed."""
+        """These options for one member of an ensemble: its own directory and seed.
+
+        Raises:
+          JobError: if only one of `trial` and a {} in `summary_dir` is there.
+        """
+        summary_dir = self.summary_dir or ''
+        if self.trial is None and '{}' in summary_dir:
+            raise JobError(f'--summary_dir={summary_dir}: {{}} is filled by --trial; none is given')
         if self.trial is None:
             return self
+        if '{}' not in summary_dir:
+            raise JobError(
+                f'--trial={self.trial} needs a --summary_dir with {{}}, found {summary_dir!r}: '
+                'trials must not share a directory'
+            )
         return dataclasses.replace(
             self,
-            summary_dir=(self.summary_dir or '').replace('{}', str(self.trial)) or None,
+            summary_dir=summary_dir.replace('{}', str(self.trial)),
             seed=(self.seed or 0) + self.trial,
         )
 

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from jobs import files
+from jobs import files, summaries
 from jobs.scoring import Evaluation
 
 LINES = 'results.jsonl'  # one JSON object for each evaluation, oldest first
@@ -34,10 +34,15 @@ def record(directory: str, checkpoint: str, step: int, evaluation: Evaluation) -
     folder.mkdir(parents=True, exist_ok=True)
     writer = tf.summary.create_file_writer(directory)
     with writer.as_default(step):
-        tf.summary.scalar('loss/total', evaluation.loss)
+        summaries.write_losses(
+            evaluation.loss, evaluation.classification, evaluation.reconstruction
+        )
         tf.summary.scalar('accuracy', 1 - evaluation.num_wrong / evaluation.num_examples)
         tf.summary.scalar('almost_correct', evaluation.num_almost / evaluation.num_examples)
+        tf.summary.scalar('images_per_second', evaluation.images_per_second)
+        summaries.write_confusion(evaluation)
     writer.close()
+    summaries.write_final_metrics(str(folder.parent), step, evaluation)
     result = {
         'step': step,
         'checkpoint': checkpoint,
@@ -46,6 +51,8 @@ def record(directory: str, checkpoint: str, step: int, evaluation: Evaluation) -
         'wrong_percent': evaluation.wrong_percent,
         'num_almost': evaluation.num_almost,
         'loss': evaluation.loss,
+        'classification_loss': evaluation.classification,
+        'reconstruction_losses': list(evaluation.reconstruction),
     }
     with open(folder / LINES, 'a', encoding='utf-8') as file:
         file.write(json.dumps(result) + '\n')

@@ -6,6 +6,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from absl import logging
+
 # What TensorFlow's libraries print before their own log level takes effect, on any machine.
 CHATTER = (
     'WARNING: All log messages before absl::InitializeLog()',
@@ -30,6 +32,9 @@ def import_tensorflow(show_all: bool = False):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # "Waiting for new checkpoint" and the like; jobs say in their own words what they wait for.
+    tf.get_logger().setLevel('WARNING')
+    logging.set_verbosity(logging.WARNING)
     for line in captured:
         if not line.startswith(CHATTER) and not any(text in line for text in NO_GPU_CHATTER):
             print(line, file=sys.stderr)

@@ -1,17 +1,18 @@
-"""Trains a model: the loop, its checkpoints and its scalars for TensorBoard."""
+"""Trains a model: the loop, its checkpoints and its summaries for TensorBoard."""
 
 import dataclasses
+import os
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from jobs import devices, train_function
+from jobs import devices, summaries, summaries_batch, train_function
 from jobs.errors import JobError
 from jobs.progress import Progress
 from jobs.signals import StopSignals
 from jobs.train_function import Advanced, Means
-from models import Model, checkpoint, optimizer
+from models import Model, checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,8 @@ def train(
     iterator = iter(strategy.distribute_datasets_from_function(lambda _: batches))
     # A GPU should not wait for Python between steps; on a CPU nothing is won by it.
     longest_stride = settings.summary_step if devices.on_gpu() else 1
-    with StopSignals() as stop, _Recorder(model, settings, step, is_chief) as recorder:
+    recording = _Recorder(model, settings, batches, step, is_chief)
+    with StopSignals() as stop, recording as recorder:
         while step < settings.max_steps and stop.name is None:
             stride = min(
                 longest_stride,
@@ -77,14 +79,23 @@ def train(
 class _Recorder:
     """Everything a training tells and writes: progress, scalars, checkpoints."""
 
-    def __init__(self, model: Model, settings: TrainSettings, step: int, is_chief: bool):
+    def __init__(
+        self,
+        model: Model,
+        settings: TrainSettings,
+        batches: tf.data.Dataset,
+        step: int,
+        is_chief: bool,
+    ):
         self._model = model
         self._settings = settings
+        self._batches = batches
         self._is_chief = is_chief
         self._progress = Progress(step, settings.max_steps, quiet=not is_chief)
         self._writer = None
         if is_chief:
             self._writer = tf.summary.create_file_writer(settings.train_dir)
+            summaries.write_hparams(os.path.dirname(settings.train_dir))
         self._sums, self._steps, self._since = 0.0, 0, time.monotonic()
         # The step trained to last may be in a checkpoint already.
         self._saved_step = checkpoint.steps(settings.train_dir)[-1:] == [step] and step
@@ -130,17 +141,29 @@ class _Recorder:
                 )
         directory = self._settings.train_dir
         path = checkpoint.save(directory, self._model, step, self._settings.keep_checkpoints)
+        with self._writer.as_default(step):
+            self._write_pictures()
         self._writer.flush()
         self._saved_step = step
         self._progress.say(f'Checkpoint {path}')
 
+    def _write_pictures(self) -> None:
+        """What is too dear for every step. Computed by the chief, under a strategy with its copy.
+
+        Outside `strategy.run` a mirrored variable is read from this process' first device.
+        """
+        verbose = self._model.hparams.verbose
+        if not verbose and not self._model.num_reconstructions:
+            return
+        features = summaries_batch.fixed_batch(self._settings.train_dir, self._batches)
+        summaries.write_reconstructions(self._model, features)
+        if verbose:
+            summaries.write_histograms(self._model, features)
+
 
 def _write_scalars(means: Means, step: int, images_per_second: float, model: Model) -> None:
-    tf.summary.scalar('loss/total', means.loss)
-    tf.summary.scalar('loss/classification', means.classification)
-    for number, loss in enumerate(means.reconstruction, 1):
-        tf.summary.scalar(f'loss/reconstruction_{number}', loss)
+    summaries.write_losses(means.loss, means.classification, means.reconstruction)
     tf.summary.scalar('accuracy', means.accuracy)
     tf.summary.scalar('almost_correct', means.almost_correct)
-    tf.summary.scalar('learning_rate', optimizer.learning_rate_at(step, model.hparams))
+    summaries.write_learning_rate(step, model)
     tf.summary.scalar('images_per_second', images_per_second)

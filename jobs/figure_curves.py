@@ -1,0 +1,43 @@
+"""Curves read back from event files."""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Curve(NamedTuple):
+    """A scalar over training steps."""
+
+    steps: np.ndarray  # [points] int64, rising
+    values: np.ndarray  # [points] float64
+
+
+def read(directory: str) -> dict[str, Curve]:
+    """The scalars in a directory's event files, by tag.
+
+    Of several values at a step, as resumed trainings and repeated evaluations leave them, the
+    last one written counts.
+
+    Args:
+      directory: one run of TensorBoard; may be missing.
+    """
+    # Lazily: TensorBoard's reader takes a while to import.
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.util.tensor_util import make_ndarray
+
+    points: dict[str, dict[int, float]] = {}
+    for path in sorted(pathlib.Path(directory).glob('events.out.tfevents.*')):
+        kinds: dict[str, str] = {}  # a file names the kind of a tag at its first value only
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                kinds.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+                if kinds[value.tag] == 'scalars':
+                    number = float(make_ndarray(value.tensor))
+                    points.setdefault(value.tag, {})[event.step] = number
+    return {tag: _curve(by_step) for tag, by_step in points.items()}
+
+
+def _curve(by_step: dict[int, float]) -> Curve:
+    steps = sorted(by_step)
+    return Curve(np.array(steps, np.int64), np.array([by_step[step] for step in steps]))

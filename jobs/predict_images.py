@@ -1,0 +1,131 @@
+"""Any image file -> an image like those the network was trained on."""
+
+import pathlib
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from jobs.errors import JobError
+
+MAX_PIXELS = 64_000_000  # 256 MB as RGBA; larger than a phone takes, small enough to unpack
+# MNIST's own treatment of its scans: the digit fits a 20x20 box, whose centre of mass is put
+# into the middle of 28x28 pixels (LeCun et al., 1998).
+DIGIT_BOX, MNIST_SIDE = 20, 28
+FLAT = 8  # of 255: a smaller difference between ink and paper is no drawing
+NOISE = 0.1  # of the strongest ink: what is fainter is paper
+EDGE = 0.3  # of full ink: what is stronger counts for the box around the digit
+
+
+def read(path: str) -> Image.Image:
+    """Reads the first frame of an image file, turned as its camera says.
+
+    Raises:
+      JobError: if it is missing, no image, damaged or too large.
+    """
+    if not pathlib.Path(path).is_file():
+        raise JobError(f'{path}: no such file')
+    try:
+        # Pillow's own limit is taken off: ours is lower, and one line.
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        image = Image.open(path)
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise JobError(f'{path}: found {width}x{height} pixels; expected {MAX_PIXELS} at most')
+        return ImageOps.exif_transpose(image)
+    except JobError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise JobError(
+            f'{path}: found no image; expected PNG, JPEG, GIF, BMP or the like'
+        ) from None
+    except Exception as error:  # a decoder raises whatever it stumbles over in a damaged file
+        raise JobError(f'{path}: cannot be read as an image: {error}') from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """A drawing of a digit as MNIST would show it: light ink on black, centred.
+
+    Dark ink on a light ground is turned over; the ground becomes 0, full ink 255. The
+    drawing fits 20/28 of the height and width and its centre of mass is in the middle, as in
+    MNIST. An image of exactly the wanted size is taken to be of that kind already: it is only
+    turned over where its ground is light.
+
+    Args:
+      image: of any size and mode; of a transparent image, what is drawn.
+      height: of the result, in pixels.
+      width: of the result, in pixels.
+
+    Returns:
+      uint8 [height, width, 1].
+
+    Raises:
+      JobError: if the image shows one colour.
+    """
+    grey = _grey(image)  # [height, width] of the file
+    ground = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    if np.ptp(grey) < FLAT:
+        raise JobError('found an image of one colour; expected a digit')
+    if ground > (grey.max() + grey.min()) / 2:
+        grey, ground = 255 - grey, 255 - ground
+    if grey.shape == (height, width):
+        return np.uint8(np.round(grey))[..., None]  # [height, width, 1]
+    ink = grey - ground
+    ink[ink < NOISE * ink.max()] = 0
+    # Full strength is what half of all ink reaches. Measured by the strongest pixel, a speck or
+    # the rim that JPEG gives a stroke would pale the rest.
+    rising = np.sort(ink, axis=None)
+    full = rising[np.searchsorted(np.cumsum(rising), rising.sum() / 2)]
+    ink = np.clip(ink / full, 0, 1)
+    fitted = _fit(ink, height, width)  # [height, width] of the result
+    return np.uint8(np.round(255 * fitted))[..., None]  # [height, width, 1]
+
+
+def to_photograph(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """The middle of an image, as large as its proportions allow; transparent parts are white.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    layered = image.convert('RGBA')
+    paper = Image.new('RGBA', layered.size, 'white')
+    colours = Image.alpha_composite(paper, layered).convert('RGB')
+    return np.asarray(ImageOps.fit(colours, (width, height), Image.Resampling.BICUBIC))
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    """Grey values 0..255 as float32 [height, width]; transparent parts show a ground to the ink."""
+    if image.mode[0] in 'IF':  # more than 8 bits a pixel, which Pillow would cut off
+        values = np.asarray(image, np.float32)
+        full = next((full for full in (1, 255, 65535) if values.max() <= full), values.max())
+        return np.clip(values / full * 255, 0, 255)
+    # In floats: MNIST's own images go through unchanged.
+    if not image.has_transparency_data:
+        return np.asarray(image.convert('L'), np.float32)
+    layered = np.asarray(image.convert('RGBA'), np.float32)  # [height, width, 4]
+    opacity = layered[..., 3] / 255
+    drawn = np.asarray(image.convert('RGBA').convert('L'), np.float32)
+    shade = np.average(drawn, weights=opacity) if opacity.any() else 0
+    ground = 0 if shade > 127 else 255
+    return drawn * opacity + ground * (1 - opacity)
+
+
+def _fit(ink: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Cuts the drawing out, scales it and puts its centre of mass into the middle."""
+    rows, columns = (np.flatnonzero((ink > EDGE).any(axis)) for axis in (1, 0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = [round(side * DIGIT_BOX / MNIST_SIDE) for side in (height, width)]
+    scale = min(box[0] / cut.shape[0], box[1] / cut.shape[1])
+    size = [max(1, round(side * scale)) for side in cut.shape]
+    resized = Image.fromarray(cut).resize(size[::-1], Image.Resampling.BILINEAR)
+    small = np.asarray(resized)  # [at most box height, at most box width]
+    fitted = np.zeros((height, width), np.float32)
+    starts = []
+    for axis, side in enumerate((height, width)):
+        mass = small.sum(1 - axis)
+        centre = np.average(np.arange(len(mass)) + 0.5, weights=mass)
+        starts.append(int(np.clip(round(side / 2 - centre), 0, side - len(mass))))
+    top, left = starts
+    fitted[top : top + size[0], left : left + size[1]] = small
+    return fitted
