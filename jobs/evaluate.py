@@ -146,7 +146,7 @@ def _follow(session: Session) -> Evaluation | None:
 def _new_checkpoints(options: RunOptions) -> Iterator[str]:
     """The newest checkpoint of the training, again and again as there is a newer one."""
     news = time.monotonic()
-    waits = False
+    waits, newest = False, None
 
     def is_finished() -> bool:
         return os.path.exists(run_config.finished_path(options.summary_dir))
@@ -154,22 +154,23 @@ def _new_checkpoints(options: RunOptions) -> Iterator[str]:
     def is_over() -> bool:
         nonlocal waits
         if is_finished():
-            return True
+            # Written after the last checkpoint, which may be newer than the last look.
+            return tf.train.latest_checkpoint(options.train_dir) in (None, newest)
         waited = time.monotonic() - news
-        if not waits and waited < options.eval_timeout_secs:
+        if waited >= options.eval_timeout_secs:
+            return True
+        if not waits:
             waits = True
             print(
                 f'Waiting for a new checkpoint in {options.train_dir}, at most '
                 f'{options.eval_timeout_secs} s (--eval_timeout_secs)',
                 flush=True,
             )
-        return waited >= options.eval_timeout_secs
+        time.sleep(min(1, options.eval_timeout_secs - waited))
+        return False
 
-    # Looked at once a second while nothing is new, to end soon after the training does.
-    for path in tf.train.checkpoints_iterator(
-        options.train_dir, timeout=min(1, options.eval_timeout_secs), timeout_fn=is_over
-    ):
-        started = time.monotonic()
+    for path in tf.train.checkpoints_iterator(options.train_dir, timeout=0, timeout_fn=is_over):
+        started, newest = time.monotonic(), path
         yield path
         news, waits = time.monotonic(), False
         while time.monotonic() - started < options.eval_interval_secs and not is_finished():

@@ -117,7 +117,8 @@ def draw_strips(strips: Sequence[Strip], column_titles: Sequence[str], title: st
     height, width = strips[0].pictures.shape[1:3]
     side = min(1.1, MOST_INCHES * height / (columns * width))  # inches of a picture's height
     lines = max(text.count('\n') + 1 for text in column_titles)
-    size = (1.7 + columns * side * width / height, 0.7 + 0.25 * lines + side * len(strips))
+    heading = 0.7 + 0.25 * (lines + title.count('\n'))
+    size = (1.7 + columns * side * width / height, heading + side * len(strips))
     figure = Figure(figsize=size)
     grid = figure.subplots(len(strips), columns, squeeze=False)
     for row, strip in zip(grid, strips, strict=True):

@@ -83,6 +83,7 @@ class _Artist:
         if not len(chosen):
             self.left_out.append('mistakes: there are none')
             return
+        predictions = figure_data.in_label_order(predictions, labels)
         missed, invented = figure_data.confused_scores(scores, labels, predictions)
         titles = [
             f'{_names(labels[index])} → {_names(predictions[index])}'
@@ -103,19 +104,19 @@ class _Artist:
         wrong = figure_data.is_wrong(labels, predictions, self._num_classes)
         confused = figure_data.most_confident_mistakes(scores, labels, predictions, CONFUSED)
         chosen = np.concatenate([np.flatnonzero(~wrong)[:FOUND], confused])
+        predictions = figure_data.in_label_order(predictions, labels)
         neither = figure_data.neither_class(scores, labels, predictions)
         titles = [
             f'label {_names(labels[index])}\npredicted {_names(predictions[index])}'
             f'\nother {neither[index]}'
             for index in chosen
         ]
+        title = 'Reconstructions from one class capsule each, the others set to zero'
+        if labels.shape[1] > 1:
+            title += '\nfirst target blue, second orange; other class orange'
         yield (
             'masked_reconstructions',
-            figure_drawing.draw_strips(
-                self._strips(chosen, neither[chosen]),
-                titles,
-                'Reconstructions from one class capsule each, the others set to zero',
-            ),
+            figure_drawing.draw_strips(self._strips(chosen, neither[chosen]), titles, title),
         )
 
     def _strips(self, chosen: np.ndarray, neither: np.ndarray | None = None) -> list[Strip]:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pathlib
+import time
 
 import keras
 import numpy as np
@@ -148,6 +149,18 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(JobError, 'not finite'):
             run_quietly(train.run, options)
         self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [1])
+
+    def test_following_waits_without_spinning(self):
+        run_quietly(train.run, self.options(max_steps=1))
+        pathlib.Path(f'{self.directory}/run/train/finished.json').unlink()
+        used, started = time.process_time(), time.monotonic()
+        options = self.options(train=False, eval_timeout_secs=4)
+        evaluation, printed = run_quietly(evaluate.run, options)
+        self.assertEqual(evaluation.num_examples, 25)
+        self.assertEqual(printed.count('Waiting for a new checkpoint'), 1)
+        self.assertGreaterEqual(time.monotonic() - started, 4)
+        idle = (time.monotonic() - started) - (time.process_time() - used)
+        self.assertGreater(idle, 2)
 
     def test_evaluation_without_a_checkpoint(self):
         with self.assertRaisesRegex(
