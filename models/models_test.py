@@ -95,7 +95,7 @@ class HParamsTest(parameterized.TestCase):
         )
 
     @parameterized.parameters(
-        ('primes=3', "unknown key 'primes'; valid keys: decay_rate, .*verbose"),
+        ('primes=3', "unknown key 'primes'; valid keys: conv_method, decay_rate, .*verbose"),
         ('routing', "expected key=value, got 'routing'"),
         ('routing=3,routing=4', 'routing is given twice'),
         ('routing=three', "routing must be a whole number, got 'three'"),
