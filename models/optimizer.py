@@ -28,8 +28,7 @@ def beta_powers(step: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
 class Adam:
     """Adam with `lr_t = lr * sqrt(1 - beta2^t) / (1 - beta1^t)`, epsilon outside the root.
 
-    One fused kernel updates a variable and both its moments, a third of the memory traffic of
-    the same update written with tensor operations. It works on a replica's own copy, so under
+    One fused kernel, the release's own, reads and writes a variable and its moments once. It works on a replica's own copy, so under
     a `tf.distribute` strategy call it inside `strategy.run` with gradients already summed.
 
     Args:
