@@ -28,8 +28,9 @@ def beta_powers(step: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
 class Adam:
     """Adam with `lr_t = lr * sqrt(1 - beta2^t) / (1 - beta1^t)`, epsilon outside the root.
 
-    One fused kernel, the release's own, reads and writes a variable and its moments once. It works on a replica's own copy, so under
-    a `tf.distribute` strategy call it inside `strategy.run` with gradients already summed.
+    One fused kernel, the release's own, reads and writes a variable and its moments once. It
+    works on a replica's own copy, so under a `tf.distribute` strategy call it inside
+    `strategy.run` with gradients already summed.
 
     Args:
       variables: the tf.Variables to train; under a strategy, build inside its scope.
