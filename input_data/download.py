@@ -6,7 +6,6 @@ checked (size and SHA-256) before it appears under its name.
 """
 
 import os
-import signal
 import sys
 import tempfile
 
@@ -15,7 +14,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..')))
 
-from input_data import sources, transfer
+from input_data import program, sources, transfer
 from input_data.errors import DataError
 from input_data.sources import RawFile, RawSet
 
@@ -95,29 +94,11 @@ def run(arguments: list[str] | None = None) -> int:
     flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
     flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
     flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    signal.signal(signal.SIGTERM, _on_terminate)
-    try:
-        rest = values(['download', *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{__doc__}\n{values.get_help()}')
-        elif rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        else:
-            main(values.dataset, values.data_dir)
-        return 0
-    except KeyboardInterrupt:
-        message, status = 'interrupted; no file was changed', 130
-    except OSError as error:
-        if values['debug'].value:
-            raise
-        where, what = error.filename or values.data_dir, error.strerror or error
-        message, status = f'{where}: {what}; expected to be able to write', 1
-    except (DataError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message, status = ' '.join(str(error).split()), 1
-    print(f'download: {message}', file=sys.stderr)
-    return status
+
+    def fetch_chosen(chosen: flags.FlagValues) -> None:
+        main(chosen.dataset, chosen.data_dir)
+
+    return program.run('download', __doc__, values, fetch_chosen, arguments)
 
 
 def _fault(path: str, file: RawFile) -> str | None:
@@ -131,10 +112,6 @@ def _fault(path: str, file: RawFile) -> str | None:
     if found != file.sha256:
         return f'found other data (SHA-256 {found}); expected {file.sha256}'
     return None
-
-
-def _on_terminate(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
 
 
 if __name__ == '__main__':

@@ -7,7 +7,6 @@ affNIST's: the file's name, its records and the reader all say so.
 
 import functools
 import os
-import signal
 import sys
 import time
 
@@ -16,6 +15,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
+from input_data import program
 from input_data.affnist import standin
 from input_data.errors import DataError
 from input_data.mnist import idx, mnist_shift
@@ -47,30 +47,7 @@ def main(values: flags.FlagValues) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    values = _define_flags()
-    # An exception, unlike a signal's default, leaves no half a file behind.
-    signal.signal(signal.SIGTERM, _on_terminate)
-    try:
-        rest = values(['affnist_make', *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{__doc__}\n{values.get_help()}')
-        elif rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        else:
-            main(values)
-        return 0
-    except KeyboardInterrupt:
-        message, status = 'interrupted; no file was changed', 130
-    except OSError as error:
-        if values['debug'].value:
-            raise
-        message, status = f'{error.filename}: {error.strerror}; expected to be able to write', 1
-    except (DataError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message, status = ' '.join(str(error).split()), 1
-    print(f'affnist_make: {message}', file=sys.stderr)
-    return status
+    return program.run('affnist_make', __doc__, _define_flags(), main, arguments)
 
 
 def _define_flags() -> flags.FlagValues:
@@ -88,10 +65,6 @@ def _define_flags() -> flags.FlagValues:
     boolean('debug', False, 'Show tracebacks.')
     boolean('help', False, 'Show this help.')
     return values
-
-
-def _on_terminate(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
 
 
 if __name__ == '__main__':

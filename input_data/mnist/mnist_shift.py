@@ -24,6 +24,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
+from input_data import program
 from input_data.errors import DataError
 from input_data.mnist import idx, shift
 from input_data.mnist.record_layout import RecordLayout
@@ -114,29 +115,7 @@ def main(values: flags.FlagValues) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    values = _define_flags()
-    signal.signal(signal.SIGTERM, _on_terminate)
-    try:
-        rest = values(['mnist_shift', *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{__doc__}\n{values.get_help()}')
-        elif rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        else:
-            main(values)
-        return 0
-    except KeyboardInterrupt:
-        message, status = 'interrupted; no file was changed', 130
-    except OSError as error:
-        if values['debug'].value:
-            raise
-        message, status = f'{error.filename}: {error.strerror}; expected to be able to write', 1
-    except (DataError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message, status = ' '.join(str(error).split()), 1
-    print(f'mnist_shift: {message}', file=sys.stderr)
-    return status
+    return program.run('mnist_shift', __doc__, _define_flags(), main, arguments)
 
 
 def _define_flags() -> flags.FlagValues:
@@ -159,10 +138,6 @@ def _define_flags() -> flags.FlagValues:
     boolean('debug', False, 'Show tracebacks.')
     boolean('help', False, 'Show this help.')
     return values
-
-
-def _on_terminate(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def _blocks(paths: list[str], count: int, record_bytes: int) -> Iterator[Block]:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
+from input_data import program
 from input_data.errors import DataError
 from input_data.mnist.idx import replacing
 from input_data.norb import norb_files
@@ -89,29 +89,7 @@ def main(values: flags.FlagValues) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    values = _define_flags()
-    signal.signal(signal.SIGTERM, _on_terminate)
-    try:
-        rest = values(['norb_convert', *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{__doc__}\n{values.get_help()}')
-        elif rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        else:
-            main(values)
-        return 0
-    except KeyboardInterrupt:
-        message, status = 'interrupted; no file was changed', 130
-    except OSError as error:
-        if values['debug'].value:
-            raise
-        message, status = f'{error.filename}: {error.strerror}; expected to be able to write', 1
-    except (DataError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message, status = ' '.join(str(error).split()), 1
-    print(f'norb_convert: {message}', file=sys.stderr)
-    return status
+    return program.run('norb_convert', __doc__, _define_flags(), main, arguments)
 
 
 def _records(raw: RawSplit) -> Iterator[bytes]:
@@ -162,10 +140,6 @@ def _define_flags() -> flags.FlagValues:
     for name, meaning in (('debug', 'Show tracebacks.'), ('help', 'Show this help.')):
         flags.DEFINE_boolean(name, False, meaning, flag_values=values)
     return values
-
-
-def _on_terminate(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
 
 
 if __name__ == '__main__':
