@@ -11,7 +11,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import layers
-from layers import capsule, losses, routing
+from layers import losses, routing, voteless_routing
 
 
 def reference_squash(s):
@@ -199,10 +199,10 @@ class CapsuleLayerTest(tf.test.TestCase, parameterized.TestCase):
         expected, _ = reference_routing(votes, biases, 3, leaky=False)
         self.assertAllClose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
 
-    @parameterized.parameters(1, 2, 4, 6)
-    def test_routing_in_pieces_is_the_same(self, pieces):
+    @parameterized.parameters((1, 7), (2, 4), (3, 3), (4, 2), (7, 1))
+    def test_routing_in_chunks_is_the_same(self, chunks, chunk_size):
         inputs, weights, biases, _ = random_layer()
-        layer = layers.Capsule(4, 5)
+        layer = layers.Capsule(4, 5, leaky=True)
         layer.build(inputs.shape)
         layer.set_weights([weights, biases])
 
@@ -214,15 +214,27 @@ class CapsuleLayerTest(tf.test.TestCase, parameterized.TestCase):
                 loss = tf.reduce_sum(tf.square(routed.activation + 1))
             return routed, tape.gradient(loss, [tensor, *layer.trainable_variables])
 
+        self.assertEqual(voteless_routing.count_chunks(inputs.shape, 4), 1)
         whole, whole_gradients = outputs_and_gradients()
-        bytes_in_all = 4 * 6 * 4 * 7 * 3  # float32, batch, out_capsules, in_capsules, in_atoms
-        with mock.patch.object(capsule, 'PIECE_BYTES', -(-bytes_in_all // pieces)):
-            self.assertEqual(layer._count_pieces(inputs.shape), pieces)
+        column = 4 * 6 * 4 * 3  # bytes: float32, batch, out_capsules, in_atoms
+        with mock.patch.object(voteless_routing, 'CHUNK_BYTES', column * chunk_size):
+            self.assertEqual(voteless_routing.count_chunks(inputs.shape, 4), chunks)
             routed, gradients = tf.function(outputs_and_gradients)()
         for one, other in zip(whole, routed, strict=True):
             self.assertAllClose(one, other, atol=1e-6)
         for one, other in zip(whole_gradients, gradients, strict=True):
             self.assertAllClose(one, other, rtol=1e-4, atol=1e-5)
+
+    def test_gradient_of_squash(self):
+        vectors = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
+        vectors[0, 0] = 0
+        upstream = tf.constant(np.random.default_rng(1).normal(size=(3, 4, 5)), tf.float32)
+        with tf.GradientTape() as tape:
+            tensor = tf.constant(vectors)
+            tape.watch(tensor)
+            squashed = layers.squash(tensor)
+        expected = tape.gradient(squashed, tensor, upstream)
+        self.assertAllClose(voteless_routing.squash_gradient(vectors, upstream), expected)
 
     def test_examples_do_not_see_their_neighbours(self):
         inputs = random_layer()[0]

@@ -13,7 +13,8 @@ from layers.losses import (
     top_classes,
 )
 from layers.reconstruction import Decoder, mask_capsules
-from layers.routing import Routed, coupling_coefficients, route, route_votes, squash
+from layers.routing import Routed, coupling_coefficients, route_votes, squash
+from layers.voteless_routing import route
 
 __all__ = [
     'CONV_METHODS',

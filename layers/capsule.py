@@ -5,14 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from layers import routing, spectral
+from layers import routing, spectral, voteless_routing
 
 Tensor = Any
 
 CONV_METHODS = ('auto', 'direct', 'spectral')
-PIECE_BYTES = 96 << 20  # of the largest tensor in routing; larger batches go in pieces
-USUAL_BATCH = 128  # for a batch whose size is not known
-RECOMPUTE = getattr(keras, 'remat', lambda function: function)  # Keras has it from 3.9 on
 
 
 class ConvCapsule(keras.layers.Layer):
@@ -215,25 +212,7 @@ class Capsule(keras.layers.Layer):
     def route(self, inputs: Tensor) -> routing.Routed:
         """Like calling the layer, with the couplings and routing logits too."""
         weights, biases = ops.convert_to_tensor(self.weight), ops.convert_to_tensor(self.bias)
-
-        def route(part: Tensor) -> routing.Routed:
-            return routing.route(part, weights, biases, self.iterations, self.leaky)
-
-        pieces = self._count_pieces(inputs.shape)
-        if pieces == 1:
-            return route(inputs)
-        # Examples do not see each other: route them piece by piece, and again for the gradients
-        # rather than keep what every piece computed.
-        size = (ops.shape(inputs)[0] + pieces - 1) // pieces
-        parts = [
-            RECOMPUTE(route)(inputs[piece * size : (piece + 1) * size]) for piece in range(pieces)
-        ]
-        return routing.Routed(*(ops.concatenate(tensors) for tensors in zip(*parts, strict=True)))
-
-    def _count_pieces(self, shape: tuple) -> int:
-        batch = shape[0] or USUAL_BATCH
-        coupled_bytes = 4 * batch * self.out_capsules * shape[1] * shape[2]
-        return -(-coupled_bytes // PIECE_BYTES)
+        return voteless_routing.route(inputs, weights, biases, self.iterations, self.leaky)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.out_capsules, self.out_atoms)

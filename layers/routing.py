@@ -6,8 +6,8 @@ prediction vectors û_{j|i} of Eq. 2, coupling is c_ij of Eq. 3, activation is v
 layer above, and atoms (the components of one capsule) are always the last axis.
 
 Routing comes in two forms that give the same numbers. `route_votes` is Procedure 1 written
-down; it needs every vote in memory. `route` is what the layers use for fully connected
-capsules: it never builds the votes.
+down; it needs every vote in memory. `layers.route` (voteless_routing.py) is what the layers use
+for fully connected capsules: it never builds the votes.
 """
 
 from typing import Any, NamedTuple
@@ -104,73 +104,6 @@ def route_votes(votes: Tensor, biases: Tensor, iterations: int, leaky: bool = Fa
             agreement = ops.sum(votes * ops.expand_dims(activation, -3), axis=-1)
             routing_logits = routing_logits + agreement
     return Routed(activation, coupling, routing_logits)
-
-
-def route(
-    inputs: Tensor, weights: Tensor, biases: Tensor, iterations: int, leaky: bool = False
-) -> Routed:
-    """Routing by agreement between two fully connected layers, without the votes.
-
-    A vote is û_{j|i} = u_i W_ij. Both places where routing uses votes are linear in them, so
-    the matrix product can come last:
-
-        s_j   = sum_i c_ij (u_i W_ij) = (c_.j u) W_j       one product for each j
-        <û_{j|i}, v_j> = <u_i, W_ij v_j>                   v_j W_j^T, times u, summed over atoms
-
-    and in the first iteration, where all couplings are equal, one product serves every j.
-    The [batch, in_capsules, out_capsules, out_atoms] votes, 94 MB for a batch of 128 MNIST
-    digits, are never built.
-
-    Args:
-      inputs: [batch, in_capsules, in_atoms] float tensor u.
-      weights: [in_capsules, in_atoms, out_capsules * out_atoms] float tensor W, out_atoms
-        fastest.
-      biases: [out_capsules, out_atoms].
-      iterations: how many times to route, at least 1.
-      leaky: see `coupling_coefficients`.
-
-    Returns:
-      `Routed` with activation [batch, out_capsules, out_atoms].
-
-    Raises:
-      ValueError: if `iterations` is not a positive integer.
-    """
-    check_iterations(iterations)
-    in_capsules, in_atoms, _ = weights.shape
-    out_capsules, out_atoms = biases.shape
-    flat_size = in_atoms * in_capsules
-    # in_capsules becomes the last, longest axis: products with couplings then run along memory.
-    inputs = ops.transpose(inputs, (0, 2, 1))  # [batch, in_atoms, in_capsules]
-    flat_inputs = ops.reshape(inputs, (-1, flat_size))  # [batch, in_atoms * in_capsules]
-    inputs = ops.expand_dims(inputs, 0)  # [1, batch, in_atoms, in_capsules]
-    weights = ops.reshape(weights, (in_capsules, in_atoms, out_capsules, out_atoms))
-    weights = ops.transpose(
-        weights, (2, 1, 0, 3)
-    )  # [out_capsules, in_atoms, in_capsules, out_atoms]
-    weights = ops.reshape(weights, (out_capsules, flat_size, out_atoms))
-    biases = ops.expand_dims(biases, 1)  # [out_capsules, 1, out_atoms]
-
-    # First iteration: all couplings are equal, and [out_capsules, batch, in_capsules] of them.
-    share = uniform_coupling(out_capsules, leaky)
-    preactivation = ops.matmul(flat_inputs, weights) * share + biases
-    activation = squash(preactivation)  # [out_capsules, batch, out_atoms]
-    routing_logits = ops.zeros_like(activation[..., :1]) + ops.zeros((in_capsules,))
-    coupling = ops.full_like(routing_logits, share)
-    for iteration in range(1, iterations):
-        pulled = ops.matmul(activation, ops.transpose(weights, (0, 2, 1)))
-        pulled = ops.reshape(pulled, (out_capsules, -1, in_atoms, in_capsules))
-        agreement = ops.sum(pulled * inputs, axis=2)  # [out_capsules, batch, in_capsules]
-        routing_logits = agreement if iteration == 1 else routing_logits + agreement
-        coupling = coupling_coefficients(routing_logits, leaky, axis=0)  # over out_capsules
-        coupled = ops.expand_dims(coupling, 2) * inputs  # [out, batch, in_atoms, in_capsules]
-        coupled = ops.reshape(coupled, (out_capsules, -1, flat_size))
-        preactivation = ops.matmul(coupled, weights) + biases
-        activation = squash(preactivation)
-    return Routed(
-        activation=ops.transpose(activation, (1, 0, 2)),  # [batch, out_capsules, out_atoms]
-        coupling=ops.transpose(coupling, (1, 2, 0)),  # [batch, in_capsules, out_capsules]
-        routing_logits=ops.transpose(routing_logits, (1, 2, 0)),
-    )
 
 
 def check_iterations(iterations: int) -> None:

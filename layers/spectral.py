@@ -23,15 +23,17 @@ R rows. For the 9x9 stride-2 convolution of CapsNet over 20x20, N = 10 and R = 1
 for each pair of channels in place of 2,916. Gradients are those of the three matrix products.
 """
 
+import contextlib
 import functools
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
 Tensor = Any
 
-MAX_POINTS = 14  # along an axis: the transforms are dense, their cost grows with points^4
+MAX_POINTS = 16  # along an axis: the transforms are dense, their cost grows with points^4
 MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
 MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
 
@@ -40,10 +42,11 @@ class Axis(NamedTuple):
     """How one axis is padded and cut."""
 
     before: int  # zeros before the input
-    length: int  # with zeros after it, a multiple of the stride
+    length: int  # with zeros before and after it, a multiple of the stride
     outputs: int  # of the convolution
     tile: int  # outputs of a tile
     tiles: int
+    points: slice  # of a tile that are cut out; the others are zeros in every phase
 
 
 class Transforms(NamedTuple):
@@ -77,11 +80,13 @@ def convolve(
     products = len(transforms.input)
     phase_channels = stride * stride * in_channels
 
-    spectrum = ops.matmul(transforms.input, _cut(maps, axes, stride, taps))
+    matrix = transforms.input.reshape(products, y.tile + taps - 1, x.tile + taps - 1)
+    matrix = np.ascontiguousarray(matrix[:, y.points, x.points]).reshape(products, -1)
+    spectrum = ops.matmul(matrix, _cut(maps, axes, stride))
     spectrum = ops.reshape(spectrum, (products, -1, phase_channels))  # [R, tiles * batch, c]
     if kernel_spectrum is None:
         kernel_spectrum = transform_kernel(maps.shape, kernel, stride, padding)
-    result = ops.matmul(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
+    result = _multiply(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
     result = ops.matmul(transforms.output, ops.reshape(result, (products, -1)))
 
     result = ops.reshape(result, (y.tile, x.tile, y.tiles, x.tiles, -1, out_channels))
@@ -139,7 +144,43 @@ def plan(length: int, size: int, stride: int, padding: str) -> Axis:
         outputs, before = (length - size) // stride + 1, 0
     tiles = -(-outputs // max(1, MAX_POINTS - taps + 1))
     tile = -(-outputs // tiles)
-    return Axis(before, stride * (tiles * tile + taps - 1), outputs, tile, tiles)
+    points = tile + taps - 1
+    if tiles > 1:
+        length = stride * (tiles * tile + taps - 1)
+        return Axis(before, length, outputs, tile, tiles, slice(0, points))
+    # One tile: whole points of padding need not be cut out only to be multiplied by zeros.
+    skipped = before // stride
+    last = min(points, -(-(before + length) // stride))
+    before -= skipped * stride
+    used = slice(skipped, last)
+    return Axis(before, stride * (last - skipped), outputs, tile, tiles, used)
+
+
+@ops.custom_gradient
+def _multiply(spectrum: Tensor, kernel_spectrum: Tensor) -> Tensor:
+    """Matrix products whose two gradients are computed one after the other.
+
+    The largest tensors of a training step are the kernel's spectrum and its gradient (800 MB
+    each for CIFAR-10): in this order the first is gone before the second is there.
+    """
+
+    def gradient(*args, upstream=None):
+        upstream = args[-1] if upstream is None else upstream
+        of_spectrum = ops.einsum('rno,rco->rnc', upstream, kernel_spectrum)
+        with _after(of_spectrum):
+            of_kernel = ops.einsum('rnc,rno->rco', spectrum, upstream)
+        return of_spectrum, of_kernel
+
+    return ops.matmul(spectrum, kernel_spectrum), gradient
+
+
+def _after(tensor: Tensor) -> contextlib.AbstractContextManager:
+    """Lets what is computed within wait for the tensor; other backends plan by memory anyway."""
+    if keras.backend.backend() != 'tensorflow':
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    return tf.control_dependencies([tensor])
 
 
 @functools.cache
@@ -180,8 +221,8 @@ def _wave(u: float, v: float, height: int, width: int) -> np.ndarray:
     return np.exp(-2j * np.pi * angle).ravel()
 
 
-def _cut(maps: Tensor, axes: list[Axis], stride: int, taps: int) -> Tensor:
-    """[batch, height, width, c] -> [N_y * N_x, tiles * batch * stride * stride * c]."""
+def _cut(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
+    """[batch, height, width, c] -> [points, tiles * batch * stride * stride * c]."""
     _, height, width, channels = maps.shape
     y, x = axes
     for number, (axis, length) in enumerate(((y, height), (x, width)), 1):
@@ -194,18 +235,17 @@ def _cut(maps: Tensor, axes: list[Axis], stride: int, taps: int) -> Tensor:
             maps = maps[:, : axis.length] if number == 1 else maps[:, :, : axis.length]
     shape = (-1, y.length // stride, stride, x.length // stride, stride * channels)
     phases = ops.transpose(ops.reshape(maps, shape), (1, 3, 0, 2, 4))  # [y, x, batch, p, q * c]
+    used = [axis.points.stop - axis.points.start for axis in axes]
     if y.tiles * x.tiles > 1:
-        points = (y.tile + taps - 1, x.tile + taps - 1)
         phases = ops.stack(
             [
-                phases[i * y.tile : i * y.tile + points[0], j * x.tile : j * x.tile + points[1]]
+                phases[i * y.tile : i * y.tile + used[0], j * x.tile : j * x.tile + used[1]]
                 for i in range(y.tiles)
                 for j in range(x.tiles)
             ],
             axis=2,
-        )  # [N_y, N_x, tiles, batch, p, q * c]
-    points = (y.tile + taps - 1) * (x.tile + taps - 1)
-    return ops.reshape(phases, (points, -1))
+        )  # [points_y, points_x, tiles, batch, p, q * c]
+    return ops.reshape(phases, (used[0] * used[1], -1))
 
 
 def _kernel_phases(kernel: Tensor, stride: int, taps: int) -> Tensor:

@@ -37,8 +37,9 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         (20, 20, 9, 2, 'valid', 256, 256),  # MNIST
         (28, 28, 9, 2, 'valid', 8, 16),  # MultiMNIST, one transform of 14 x 14 points
-        (24, 24, 9, 2, 'same', 8, 16),  # CIFAR-10, tiles
-        (32, 32, 9, 2, 'valid', 8, 16),  # expanded MNIST
+        (24, 24, 9, 2, 'same', 8, 16),  # CIFAR-10, whose padding is left out
+        (32, 32, 9, 2, 'valid', 8, 16),  # affNIST
+        (40, 40, 9, 2, 'valid', 8, 16),  # four tiles
         (12, 12, 5, 1, 'valid', 8, 16),  # the baseline's second convolution
     )
     def test_networks_of_the_release(self, *case):
