@@ -30,6 +30,9 @@ def parse_arguments(description: str, **defaults) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     for name, value in defaults.items():
+        if isinstance(value, bool):
+            parser.add_argument(f'--{name}', action='store_true')
+            continue
         parser.add_argument(f'--{name}', type=type(value), default=value, help=f'default: {value}')
     return parser.parse_args()
 

@@ -48,7 +48,7 @@ def make_advance(
         bad_step = tf.where(tf.math.is_finite(sums[0]), tf.zeros([], tf.int64), model.step)
         return Advanced(sums, bad_step)
 
-    one_step = tf.function(step)
+    one_step = tf.function(step, autograph=False)
 
     @tf.function
     def many_steps(iterator, steps: tf.Tensor) -> Advanced:

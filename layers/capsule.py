@@ -122,7 +122,7 @@ class ConvCapsule(keras.layers.Layer):
 
     def _convolve(self, maps: Tensor, prepared: Tensor | None) -> Tensor:
         """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
-        if self._is_spectral(maps.shape):
+        if prepared is not None or self._is_spectral(maps.shape):
             kernel = ops.convert_to_tensor(self.weight)
             maps = spectral.convolve(maps, kernel, self.strides, self.padding, prepared)
         else:
@@ -207,12 +207,17 @@ class Capsule(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self.route(inputs).activation
+        return self._route(inputs, with_coupling=False).activation
 
     def route(self, inputs: Tensor) -> routing.Routed:
         """Like calling the layer, with the couplings and routing logits too."""
+        return self._route(inputs, with_coupling=True)
+
+    def _route(self, inputs: Tensor, with_coupling: bool) -> routing.Routed:
         weights, biases = ops.convert_to_tensor(self.weight), ops.convert_to_tensor(self.bias)
-        return voteless_routing.route(inputs, weights, biases, self.iterations, self.leaky)
+        return voteless_routing.route(
+            inputs, weights, biases, self.iterations, self.leaky, with_coupling
+        )
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.out_capsules, self.out_atoms)

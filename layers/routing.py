@@ -21,8 +21,8 @@ class Routed(NamedTuple):
     """What routing found. `coupling` and `routing_logits` are those of the last iteration."""
 
     activation: Tensor  # [..., out_capsules, out_atoms]
-    coupling: Tensor  # [..., in_capsules, out_capsules]
-    routing_logits: Tensor  # [..., in_capsules, out_capsules]
+    coupling: Tensor | None  # [..., in_capsules, out_capsules]
+    routing_logits: Tensor | None  # [..., in_capsules, out_capsules]
 
 
 def squash(preactivation: Tensor, axis: int = -1) -> Tensor:

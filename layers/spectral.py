@@ -35,6 +35,7 @@ Tensor = Any
 
 MAX_POINTS = 16  # along an axis: the transforms are dense, their cost grows with points^4
 MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
+MIN_BATCH = 16  # below this the kernel's transform, done once a batch, costs more (measured, CPU)
 MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
 
 
@@ -119,13 +120,15 @@ def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
     """Whether this convolution is faster in the frequency domain than directly, on a CPU.
 
     Args:
-      shape: [batch, height, width, in_channels] of the input.
+      shape: [batch, height, width, in_channels] of the input; a batch of None is a large one.
       kernel_shape: [size, size, in_channels, out_channels].
       stride: along both axes.
       padding: 'valid' or 'same'.
     """
     size, _, in_channels, out_channels = kernel_shape
     if min(in_channels, out_channels) < MIN_CHANNELS:
+        return False
+    if shape[0] is not None and shape[0] < MIN_BATCH:
         return False
     taps = -(-size // stride)
     y, x = (plan(length, size, stride, padding) for length in shape[1:3])

@@ -61,6 +61,8 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
         ((None, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', True),
         ((None, 28, 28, 256), (9, 9, 256, 256), 2, 'valid', True),
         ((None, 24, 24, 256), (9, 9, 256, 512), 2, 'same', True),
+        ((16, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', True),
+        ((8, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', False),  # the kernel's transform is dear
         ((None, 28, 28, 1), (9, 9, 1, 256), 1, 'valid', False),  # too few channels
         ((None, 20, 20, 256), (1, 1, 256, 256), 1, 'valid', False),  # nothing to save
     )

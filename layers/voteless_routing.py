@@ -44,7 +44,12 @@ class Chunks(NamedTuple):
 
 
 def route(
-    inputs: Tensor, weights: Tensor, biases: Tensor, iterations: int, leaky: bool = False
+    inputs: Tensor,
+    weights: Tensor,
+    biases: Tensor,
+    iterations: int,
+    leaky: bool = False,
+    with_coupling: bool = True,
 ) -> routing.Routed:
     """Routing by agreement between two fully connected layers (paper Procedure 1).
 
@@ -58,6 +63,7 @@ def route(
       biases: [out_capsules, out_atoms], added to every preactivation (release).
       iterations: how many times to route, at least 1.
       leaky: see `layers.coupling_coefficients`.
+      with_coupling: whether couplings and routing logits are wanted; they are None otherwise.
 
     Returns:
       `Routed` with activation [batch, out_capsules, out_atoms].
@@ -77,25 +83,20 @@ def route(
     sums = ops.reshape(ops.matmul(flat_inputs, flat_weights), (-1, out_capsules, out_atoms))
     preactivation = ops.transpose(sums, (1, 0, 2)) * share + biases
     activation = routing.squash(preactivation)  # [out_capsules, batch, out_atoms]
-    if iterations == 1:
-        logits = ops.zeros_like(inputs[:, :, :1]) + ops.zeros((out_capsules,))
-        return routing.Routed(
-            ops.transpose(activation, (1, 0, 2)), ops.full_like(logits, share), logits
-        )
-
     chunks = cut(inputs, weights, out_capsules)
-    constants = [ops.stop_gradient(tensor) for tensor in (*chunks, biases, activation)]
-    total = _iterate(*constants, iterations, leaky).totals[-1]
-    logits = _map(lambda u, w: _agreement(u, w, total), *constants[:2])
-    logits = ops.transpose(logits, (2, 0, 3, 1))  # [batch, chunks, n, out_capsules]
-    logits = ops.reshape(logits, (-1, logits.shape[1] * logits.shape[2], out_capsules))
-    logits = logits[:, :in_capsules]
-    activation = _make_iterations(iterations, leaky)(*chunks, biases, activation)
-    return routing.Routed(
-        activation=ops.transpose(activation, (1, 0, 2)),  # [batch, out_capsules, out_atoms]
-        coupling=routing.coupling_coefficients(logits, leaky, axis=-1),  # over out_capsules
-        routing_logits=logits,
-    )
+    first_activation = activation
+    if iterations > 1:
+        activation = _make_iterations(iterations, leaky)(*chunks, biases, activation)
+    activation = ops.transpose(activation, (1, 0, 2))  # [batch, out_capsules, out_atoms]
+    if not with_coupling:
+        return routing.Routed(activation, None, None)
+
+    logits = ops.zeros_like(inputs[:, :, :1]) + ops.zeros((out_capsules,))
+    if iterations > 1:
+        constants = map(ops.stop_gradient, (*chunks, biases, first_activation))
+        logits = _last_logits(*constants, iterations, leaky)[:, :in_capsules]
+    coupling = routing.coupling_coefficients(logits, leaky, axis=-1)  # over out_capsules
+    return routing.Routed(activation, coupling, logits)
 
 
 def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> Chunks:
@@ -154,6 +155,16 @@ def _iterate(
         if iteration < iterations - 1:
             total = total + routing.squash(preactivation)
     return done
+
+
+def _last_logits(
+    inputs: Tensor, weights: Tensor, biases: Tensor, total: Tensor, iterations: int, leaky: bool
+) -> Tensor:
+    """Routing logits of the last iteration: [batch, in_capsules and fill, out_capsules]."""
+    total = _iterate(inputs, weights, biases, total, iterations, leaky).totals[-1]
+    logits = _map(lambda u, w: _agreement(u, w, total), inputs, weights)
+    logits = ops.transpose(logits, (2, 0, 3, 1))  # [batch, chunks, n, out_capsules]
+    return ops.reshape(logits, (-1, logits.shape[1] * logits.shape[2], logits.shape[3]))
 
 
 def _make_iterations(iterations: int, leaky: bool) -> Callable[..., Tensor]:

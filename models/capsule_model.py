@@ -71,7 +71,8 @@ class CapsuleModel(Model):
         return self.primary_capsules.prepare(self._grid_shape())
 
     def call(self, features: Features, training: bool = False, prepared=None) -> Inferred:
-        capsules = self.route(features['images'], prepared).activation  # [batch, classes, atoms]
+        primary = ops.cast(self.primary(features['images'], prepared), 'float32')
+        capsules = self.class_capsules(primary)  # [batch, classes, atoms]
         reconstructions = None
         if self.decoder is not None:
             reconstructions = self.reconstruct(capsules, features['target_labels'])

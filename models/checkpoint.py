@@ -154,7 +154,7 @@ def _index_files(directory: str):
     return pathlib.Path(directory).glob(f'{PREFIX}-*.index')
 
 
-def _tensors(model: Model, step: int) -> dict[str, np.ndarray]:
+def _tensors(model: Model, step: int) -> dict[str, np.ndarray | tf.Tensor]:
     """Everything a checkpoint of the model holds, by name, in released shapes."""
     beta1_power, beta2_power = optimizer.beta_powers(step)
     tensors = {
@@ -164,7 +164,7 @@ def _tensors(model: Model, step: int) -> dict[str, np.ndarray]:
     }
     for name, variable in {**model.tf_variables(), **_moments(model)}.items():
         trained = name.removesuffix(f'/{FIRST_MOMENT}').removesuffix(f'/{SECOND_MOMENT}')
-        tensors[name] = variable.numpy().reshape(model.released_shape(trained))
+        tensors[name] = tf.reshape(variable, model.released_shape(trained))
     return tensors
 
 
