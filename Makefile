@@ -48,12 +48,15 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 
 bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.job
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.train_step --network=multi_mnist --rounds=3
 	$(BIN)/python -m benchmarks.train_step --network=cifar10 --rounds=3
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.parts
 	$(BIN)/python -m benchmarks.inputs
+	$(BIN)/python -m benchmarks.making_records
+	$(BIN)/python -m benchmarks.scaling
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
