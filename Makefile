@@ -2,9 +2,11 @@
 # make mnist    fetch MNIST and make its records, in data/mnist
 # make cifar10  fetch CIFAR-10, in data/cifar10
 # make test     run every test
+# make fuzz     give every parser damaged files, for about 15 minutes
 # make lint     check format and style
 # make bench    measure speed and memory
-# Each sets up .venv first.
+# make versions run every test with the oldest and the newest packages
+# All but versions set up .venv first.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +15,7 @@ DEMO := demo
 DEMO_STEPS := 300
 DATA := data
 
-.PHONY: bench demo mnist cifar10 test lint format clean
+.PHONY: bench demo mnist cifar10 test fuzz lint format clean versions
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -41,7 +43,10 @@ cifar10: $(VENV)/.installed
 	$(BIN)/python -m input_data.download --dataset=cifar10 --data_dir=$(DATA)/cifar10
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m pytest --quiet --hypothesis-profile=long fuzz
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -58,9 +63,12 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.making_records
 	$(BIN)/python -m benchmarks.scaling
 
+versions:
+	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"
+
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) .venv-oldest .venv-newest $(DEMO) build dist *.egg-info

@@ -6,6 +6,7 @@ python experiment.py --summary_dir=RUN --predict=digit.png
 python experiment.py --summary_dir=RUN --export_dir=SAVED
 """
 
+import functools
 import sys
 
 from absl import app, flags
@@ -14,50 +15,49 @@ from jobs import errors, startup
 
 FLAGS = flags.FLAGS
 
+# Steps, seeds and sizes beyond it do not fit into the integers that TensorFlow and NumPy take.
+integer = functools.partial(flags.DEFINE_integer, upper_bound=2**31 - 1)
+
 # Flags of the release, with its names and defaults.
 flags.DEFINE_string('data_dir', None, 'Directory, record file, glob, or prefix@N for N shards.')
-flags.DEFINE_integer(
+integer(
     'eval_size',
     None,
     "Most examples to evaluate; by default the data set's own number, 10000 for MNIST.",
     lower_bound=1,
 )
 flags.DEFINE_string('hparams_override', None, 'key=value,key=value; see models/hparams.py.')
-flags.DEFINE_integer('max_steps', 1000, 'Step to train to, in all.', lower_bound=0)
+integer('max_steps', 1000, 'Step to train to, in all.', lower_bound=0)
 flags.DEFINE_string('model', 'capsule', 'capsule, baseline or paper_baseline.')
 flags.DEFINE_string('dataset', 'mnist', 'Kind of data in data_dir; see input_data/__init__.py.')
-flags.DEFINE_integer('num_gpus', 1, 'GPUs of this machine to train on.', lower_bound=1)
-flags.DEFINE_integer('num_targets', 1, 'Objects in an image.', lower_bound=1, upper_bound=2)
-flags.DEFINE_integer('num_trials', 1, 'Checkpoints of an ensemble.', lower_bound=1)
-flags.DEFINE_integer('save_step', 1500, 'Steps between checkpoints.', lower_bound=1)
+integer('num_gpus', 1, 'GPUs of this machine to train on.', lower_bound=1)
+integer('num_targets', 1, 'Objects in an image.', lower_bound=1, upper_bound=2)
+integer('num_trials', 1, 'Checkpoints of an ensemble.', lower_bound=1)
+integer('save_step', 1500, 'Steps between checkpoints.', lower_bound=1)
 flags.DEFINE_string('summary_dir', None, 'Directory of the run: train/, test/ and config.json.')
 flags.DEFINE_string('checkpoint', None, 'Checkpoint to evaluate, as PATH/model.ckpt-STEP.')
 flags.DEFINE_bool('train', True, 'Whether to train; otherwise evaluate.')
 flags.DEFINE_bool('validate', False, 'Hold part of the training set out, and evaluate on it.')
 
 # Flags of ours.
-flags.DEFINE_integer('batch_size', 128, 'Examples of a training step.', lower_bound=1)
-flags.DEFINE_integer('eval_batch_size', 100, 'Examples of an evaluation step.', lower_bound=1)
-flags.DEFINE_integer('seed', None, 'Of everything random; drawn if not given.', lower_bound=0)
+integer('batch_size', 128, 'Examples of a training step.', lower_bound=1)
+integer('eval_batch_size', 100, 'Examples of an evaluation step.', lower_bound=1)
+integer('seed', None, 'Of everything random; drawn if not given.', lower_bound=0)
 flags.DEFINE_string('predictions', None, 'File for scores, predictions and labels (.npz).')
 flags.DEFINE_bool('figures', False, 'Evaluation draws PNGs in summary_dir/test/figures.')
 flags.DEFINE_bool('report', False, 'Evaluation writes summary_dir/test/report.html.')
 flags.DEFINE_string('predict', None, 'Image files to look at, as a.png,b.png or a glob.')
 flags.DEFINE_bool('json', False, 'Print what --predict finds as JSON.')
 flags.DEFINE_string('export_dir', None, 'New directory for a SavedModel of the checkpoint.')
-flags.DEFINE_integer('summary_step', 10, 'Steps between scalars.', lower_bound=1)
-flags.DEFINE_integer('keep_checkpoints', 1000, 'Newest checkpoints kept; 0: all.', lower_bound=0)
-flags.DEFINE_integer(
-    'eval_interval_secs', 60, 'Least seconds between evaluations of a training.', lower_bound=0
-)
-flags.DEFINE_integer(
-    'eval_timeout_secs', 21600, 'Seconds without a new checkpoint to wait for.', lower_bound=0
-)
-flags.DEFINE_integer(
+integer('summary_step', 10, 'Steps between scalars.', lower_bound=1)
+integer('keep_checkpoints', 1000, 'Newest checkpoints kept; 0: all.', lower_bound=0)
+integer('eval_interval_secs', 60, 'Least seconds between evaluations of a training.', lower_bound=0)
+integer('eval_timeout_secs', 21600, 'Seconds without a new checkpoint to wait for.', lower_bound=0)
+integer(
     'trial', None, 'Number of this run: fills {} in summary_dir, adds to the seed.', lower_bound=0
 )
 flags.DEFINE_bool('mixed_precision', False, 'Compute in bfloat16; routing and losses in float32.')
-flags.DEFINE_integer('gpu_memory_limit_mb', 0, 'Hard limit per GPU; 0: none.', lower_bound=0)
+integer('gpu_memory_limit_mb', 0, 'Hard limit per GPU; 0: none.', lower_bound=0)
 flags.DEFINE_bool('debug', False, "Show tracebacks and all of TensorFlow's messages.")
 
 
@@ -70,17 +70,15 @@ def main(argv: list[str]) -> None:
 
     own_flags = FLAGS.flags_by_module_dict()[FLAGS.find_module_defining_flag('data_dir')]
     options = RunOptions(**{flag.name: flag.value for flag in own_flags}).of_trial()
-    if options.predict is not None or options.export_dir is not None:
-        if options.predict is not None and options.export_dir is not None:
-            raise flags.Error('--predict and --export_dir are two jobs: found both, expected one')
-        if options.predict is not None:
-            from jobs import predict  # lazily: training needs no Pillow
+    options.check_companions()
+    if options.predict is not None:
+        from jobs import predict  # lazily: training needs no Pillow
 
-            predict.run(options)
-        else:
-            from jobs import export
+        predict.run(options)
+    elif options.export_dir is not None:
+        from jobs import export
 
-            export.run(options)
+        export.run(options)
     elif options.train:
         train.run(options)
     else:
@@ -101,7 +99,8 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit('experiment: interrupted')
     except Exception as error:
-        if '--debug' in sys.argv:
+        # The command line too: a flag before --debug may have ended its reading.
+        if FLAGS['debug'].value or '--debug' in sys.argv:
             raise
         message = errors.explain(error)
         if message is None:

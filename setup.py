@@ -26,9 +26,9 @@ setup(
         'tqdm>=4.66',
     ],
     extras_require={
-        'affnist': ['scipy>=1.11'],
         'demo': ['mlxtend>=0.23'],
         'test': [
+            'hypothesis>=6.100',
             'mlxtend>=0.23',
             'pytest>=8.0',
             'pytest-xdist>=3.5',

@@ -5,7 +5,9 @@ open where the network is closed. Files that are there and right are left alone;
 checked (size and SHA-256) before it appears under its name.
 """
 
+import glob
 import os
+import shutil
 import sys
 import tempfile
 
@@ -17,6 +19,8 @@ if not __package__:
 from input_data import program, sources, transfer
 from input_data.errors import DataError
 from input_data.sources import RawFile, RawSet
+
+_FOLDER_PREFIX = '.download-'  # then the process that fills it
 
 
 def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
@@ -35,6 +39,7 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
       OSError: the folder cannot be written.
     """
     target = os.path.normpath(os.path.join(data_dir, raw_set.folder))
+    _remove_abandoned(target)
     missing = []
     for file in raw_set.files:
         path = os.path.join(target, file.name)
@@ -48,7 +53,8 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
     reasons = []
     for way in raw_set.ways:
         # Beside the files, as renaming is atomic only inside one file system.
-        with tempfile.TemporaryDirectory(prefix='.download-', dir=target) as folder:
+        prefix = f'{_FOLDER_PREFIX}{os.getpid()}-'
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=target) as folder:
             print(f'Trying {way.origin}', flush=True)
             try:
                 way.collect([file.name for file in missing], folder)
@@ -99,6 +105,14 @@ def run(arguments: list[str] | None = None) -> int:
         main(chosen.dataset, chosen.data_dir)
 
     return program.run('download', __doc__, values, fetch_chosen, arguments)
+
+
+def _remove_abandoned(target: str) -> None:
+    """Removes folders that killed runs left; none that a living run may use."""
+    for folder in glob.glob(os.path.join(glob.escape(target), f'{_FOLDER_PREFIX}*')):
+        process = os.path.basename(folder).removeprefix(_FOLDER_PREFIX).partition('-')[0]
+        if os.path.exists('/proc/self') and not os.path.exists(f'/proc/{process}'):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fault(path: str, file: RawFile) -> str | None:

@@ -72,7 +72,7 @@ class KerasArchive:
         transfer.download(self.origin, archive)
         if transfer.sha256_of(archive) != self.sha256:
             raise DataError(f'{self.origin}: found other data than expected (SHA-256)')
-        with np.load(archive) as arrays:
+        with np.load(archive, allow_pickle=False) as arrays:
             for part in ('train', 'test'):
                 images_name, labels_name = idx.file_names(part)
                 idx.write_images(os.path.join(folder, images_name), arrays[f'x_{part}'])

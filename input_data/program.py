@@ -1,5 +1,6 @@
 """What the programs that write data files share: help, one line for an error, an exit status."""
 
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -7,6 +8,16 @@ from collections.abc import Callable
 from absl import flags
 
 from input_data.errors import DataError
+
+# Where absl quotes Python in place of saying what it expected.
+_FLAG_WORDS = (
+    (r': invalid literal for int\(\) with base 10: .*', ': expected a whole number'),
+    (r": \('Non-boolean argument to boolean flag', .*\)", ': expected true or false'),
+    (r': -?\d+ is not (an? .*)', r': expected \1'),
+    (r"(Unknown command line flag '.*')\. Did you mean: (.*) \?", r'\1; expected perhaps \2'),
+    (r"(Unknown command line flag '[^']*')$", r'\1; expected one that --help lists'),
+    (r'Missing value for flag (--\w+)', r'\1: found no value; expected \1=VALUE'),
+)
 
 
 def run(
@@ -37,6 +48,7 @@ def run(
         elif rest:
             raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
         else:
+            _refuse_nul(values)
             main(values)
         return 0
     except KeyboardInterrupt:
@@ -49,9 +61,24 @@ def run(
     except (DataError, flags.Error) as error:
         if values['debug'].value:
             raise
-        message, status = ' '.join(str(error).split()), 1
-    print(f'{name}: {message}', file=sys.stderr)
+        message, status = flag_fault(error) if isinstance(error, flags.Error) else str(error), 1
+    print(f'{name}:', *message.split(), file=sys.stderr)
     return status
+
+
+def flag_fault(error: flags.Error) -> str:
+    """What absl says of a flag, with what it expected in plain words."""
+    text = str(error)
+    for pattern, words in _FLAG_WORDS:
+        text = re.sub(pattern, words, text, flags=re.DOTALL)
+    return text
+
+
+def _refuse_nul(values: flags.FlagValues) -> None:
+    """No name of a file holds one: Python's own complaint would name no flag."""
+    for name, value in values.flag_values_dict().items():
+        if isinstance(value, str) and '\0' in value:
+            raise DataError(f'--{name}={value!r}: found a NUL character; expected none')
 
 
 def _on_terminate(number: int, _: object) -> None:

@@ -1,5 +1,6 @@
 """Record files (TFRecord) as files: which ones --data_dir means, and how many records they hold."""
 
+import functools
 import glob
 import os
 import re
@@ -7,9 +8,14 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from input_data.errors import DataError
 
 FRAME_BYTES = 16  # around each record: length (8), its checksum (4), checksum of the data (4)
+_HEAD_BYTES = 12  # of these, what is before the record
+_MOST_SHARDS = 99_999
+_BLOCK_BYTES = 16 << 20  # read at a time
 
 
 class Shard(NamedTuple):
@@ -42,9 +48,12 @@ def resolve(data_dir: str, default_names: Sequence[str]) -> list[str]:
         return [data_dir]
     sharded = re.fullmatch(r'(.+)@(\d+)', data_dir)
     if sharded:
-        prefix, count = sharded[1], int(sharded[2])
-        if not 1 <= count <= 99999:
-            raise DataError(f'--data_dir={data_dir}: expected 1 to 99999 shards, found {count}')
+        prefix, digits = sharded[1], sharded[2]
+        count = int(digits) if len(digits) < 10 else _MOST_SHARDS + 1
+        if not 1 <= count <= _MOST_SHARDS:
+            raise DataError(
+                f'--data_dir={data_dir}: expected 1 to {_MOST_SHARDS} shards, found {digits}'
+            )
         files = [f'{prefix}-{shard:05d}-of-{count:05d}' for shard in range(count)]
         missing = [path for path in files if not os.path.isfile(path)]
         if missing:
@@ -90,16 +99,50 @@ def count(path: str) -> Shard:
         last = (records - 1) * (length + FRAME_BYTES)
         if rest == 0 and _looks_like_frame(file, last, length):
             return Shard(path, records)
-        position = records = 0
-        while position < size:
-            position += _frame_length(file, path, position, records) + FRAME_BYTES
-            records += 1
-        if position > size:
-            raise DataError(
-                f'{path}: cut short in record {records - 1}: '
-                f'expected {position} bytes, found {size}'
-            )
-    return Shard(path, records)
+        return Shard(path, _walk(file, path, size))
+
+
+def check_frames(path: str, limit: int | None = None) -> None:
+    """Looks at the frames of all records, or of the first `limit`.
+
+    TensorFlow makes room for a record of whatever length its frame tells, and the process ends
+    where there is none: look before it reads.
+
+    Raises:
+      DataError: as `count`.
+    """
+    size, records = os.path.getsize(path), count(path).num_records
+    looked_at = records if limit is None else min(limit, records)
+    with open(path, 'rb') as file:
+        if size % records or not _are_alike(file, size // records, looked_at):
+            _walk(file, path, size)
+
+
+def _are_alike(file, stride: int, records: int) -> bool:
+    """Whether the first `records` frames start like the very first one, each `stride` bytes on."""
+    file.seek(0)
+    first = np.frombuffer(file.read(_HEAD_BYTES), np.uint8)
+    file.seek(0)
+    at_once = max(1, _BLOCK_BYTES // stride)
+    for record in range(0, records, at_once):
+        block = file.read(stride * min(at_once, records - record))
+        heads = np.frombuffer(block, np.uint8).reshape(-1, stride)[:, :_HEAD_BYTES]
+        if np.any(heads != first):
+            return False
+    return True
+
+
+def _walk(file, path: str, size: int) -> int:
+    """The number of records, after a look at each frame."""
+    position = records = 0
+    while position < size:
+        position += _frame_length(file, path, position, records) + FRAME_BYTES
+        records += 1
+    if position > size:
+        raise DataError(
+            f'{path}: cut short in record {records - 1}: expected {position} bytes, found {size}'
+        )
+    return records
 
 
 def _looks_like_frame(file, position: int, length: int) -> bool:
@@ -109,8 +152,8 @@ def _looks_like_frame(file, position: int, length: int) -> bool:
 
 def _frame_length(file, path: str, position: int, record: int) -> int:
     file.seek(position)
-    head = file.read(12)
-    if len(head) < 12:
+    head = file.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES:
         raise DataError(f'{path}: cut short in record {record}')
     length, checksum = struct.unpack('<QI', head)
     if _masked_crc32c(head[:8]) != checksum:
@@ -119,6 +162,7 @@ def _frame_length(file, path: str, position: int, record: int) -> int:
     return length
 
 
+@functools.lru_cache(maxsize=1024)  # most records have the length of others
 def _masked_crc32c(data: bytes) -> int:
     crc = 0xFFFFFFFF
     for byte in data:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_data import batching as batching_lib
+from input_data import record_files
 from input_data.batching import Examples, Indexed, Raw
 from input_data.errors import DataError
 from input_data.info import Batching
@@ -19,6 +20,9 @@ from input_data.record_files import Shard, count
 MEMORY_LIMIT_BYTES = 256 << 20  # sets with larger record files are streamed
 SHUFFLE_BYTES = 64 << 20  # of records held to draw from while streaming
 PARSE_BATCH = 512  # records parsed by one call when a whole file is read
+
+# What TensorFlow raises for damaged records. It quotes them, and Python wants text of its words.
+READ_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
 ParseBatch = Callable[[tf.Tensor], Raw]  # [batch] serialised records -> arrays
 
@@ -29,24 +33,26 @@ def first_record(path: str) -> tf.train.Example:
     Raises:
       DataError: if it is corrupt or no tf.train.Example.
     """
-    for example in examples(path):
-        return example
-    raise DataError(f'{path}: the record file is empty')
+    return next(examples(path, limit=1))
 
 
-def examples(path: str) -> Iterator[tf.train.Example]:
+def examples(path: str, limit: int | None = None) -> Iterator[tf.train.Example]:
     """Every record of a file, parsed one by one; slow, for looking at single records.
+
+    Args:
+      path: a record file.
+      limit: stop after this many records.
 
     Raises:
       DataError: at the first record that is corrupt or no tf.train.Example.
     """
+    record_files.check_frames(path, limit)
     record = 0
     try:
-        for serialized in tf.data.TFRecordDataset(path):
+        for serialized in tf.data.TFRecordDataset(path).take(-1 if limit is None else limit):
             yield tf.train.Example.FromString(serialized.numpy())
             record += 1
     except tf.errors.DataLossError as error:
-        count(path)  # tells a foreign or cut file from a corrupt record
         raise DataError(f'{path}: record {record} is corrupt (checksum does not match)') from error
     except Exception as error:
         if type(error).__name__ != 'DecodeError':  # protobuf's; its module moves with versions
@@ -54,12 +60,28 @@ def examples(path: str) -> Iterator[tf.train.Example]:
         raise DataError(f'{path}: record {record} is not a tf.train.Example') from error
 
 
+def serialized_examples(paths: Sequence[str], limit: int | None = None) -> tf.data.Dataset:
+    """The records of files one after the other, or the first `limit`.
+
+    Each file's frames are looked at before it is read (see `record_files.check_frames`); where
+    they are damaged, the data set ends with tf.errors.InvalidArgumentError.
+    """
+
+    def checked() -> Iterator[str]:
+        for path in paths:
+            record_files.check_frames(path, limit)
+            yield path
+
+    files = tf.data.Dataset.from_generator(checked, output_signature=tf.TensorSpec([], tf.string))
+    return files.flat_map(tf.data.TFRecordDataset).take(-1 if limit is None else limit)
+
+
 def open_set(paths: Sequence[str], parse: ParseBatch, limit: int | None = None):
     """The examples of record files: `Examples` in memory if they fit, else `StreamedExamples`.
 
     Args:
       paths: record files.
-      parse: turns serialised records into arrays; raises tf.errors.InvalidArgumentError.
+      parse: turns serialised records into arrays; raises one of READ_ERRORS.
       limit: hold at most this many examples, the first ones.
 
     Raises:
@@ -68,10 +90,8 @@ def open_set(paths: Sequence[str], parse: ParseBatch, limit: int | None = None):
     shards = [count(path) for path in paths]
     if sum(os.path.getsize(path) for path in paths) > MEMORY_LIMIT_BYTES:
         return StreamedExamples(shards, parse)
-    serialized = tf.data.TFRecordDataset(list(paths))
-    if limit is not None:
-        serialized = serialized.take(limit)
-    parsed = serialized.batch(PARSE_BATCH).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    examples = serialized_examples(paths, limit).batch(PARSE_BATCH)
+    parsed = examples.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
     batches = list(parsed.as_numpy_iterator())
     return Examples({name: np.concatenate([b[name] for b in batches]) for name in batches[0]})
 
@@ -88,6 +108,7 @@ class StreamedExamples:
         self.num_examples = sum(shard.num_records for shard in shards)
         self._shards = list(shards)
         self._parse = parse
+        self._checked: set[str] = set()  # paths of shards whose frames have been looked at
         largest = max(os.path.getsize(shard.path) // shard.num_records for shard in shards)
         self._buffer = max(2, SHUFFLE_BYTES // largest)
 
@@ -112,7 +133,7 @@ class StreamedExamples:
     def in_order(self, batch_size: int, limit: int) -> tf.data.Dataset:
         """The first `limit` examples as `Indexed` batches; the last may be smaller."""
         files = [shard.path for shard in self._shards]
-        serialized = tf.data.TFRecordDataset(files).take(limit).enumerate().batch(batch_size)
+        serialized = serialized_examples(files, limit).enumerate().batch(batch_size)
         return serialized.map(
             lambda positions, batch: Indexed(positions, self._parse(batch)),
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -146,9 +167,18 @@ class StreamedExamples:
             for index, piece_seed in zip(order, seeds, strict=True):
                 shard = self._shards[index]
                 if skip < shard.num_records:
+                    if shard.path not in self._checked:
+                        record_files.check_frames(shard.path)
+                        self._checked.add(shard.path)
                     yield shard.path, piece_seed, skip
                 skip = max(0, skip - shard.num_records)
             epoch += 1
+
+
+def unexplained(path: str, error: Exception) -> DataError:
+    """What to tell of one of READ_ERRORS where a look at every record finds no fault."""
+    message = getattr(error, 'message', '') or 'a record that is no example'
+    return DataError(f'{path}: found {message.splitlines()[0]}; expected records that can be read')
 
 
 def check(paths: Sequence[str], fault: Callable[[tf.train.Example], str | None]) -> None:

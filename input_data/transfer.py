@@ -1,6 +1,6 @@
 """Moves files from where they are to a folder, trusting nobody: downloads and archives.
 
-A connection that is refused or hangs is given up within seconds. Archives are never unpacked by
+A connection that is refused or hangs is given up within seconds. Archives are not unpacked by
 the paths they hold: named members are copied out, and only regular files of a bounded size.
 """
 
@@ -28,6 +28,9 @@ STALL_SECONDS = 10  # without a byte after that
 MAX_BYTES = 256 << 20  # of any one file, fetched or unpacked
 
 _PIECE_BYTES = 1 << 18
+_GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+# What tarfile raises for damaged archives, depending on what it stumbles over.
+_TAR_ERRORS = (*_GZIP_ERRORS, tarfile.TarError, ValueError, LookupError, RecursionError)
 
 
 def download(address: str, path: str) -> None:
@@ -39,16 +42,20 @@ def download(address: str, path: str) -> None:
     """
     name = address.rsplit('/', 1)[-1]
     try:
-        with _opened(address) as answer, open(path, 'wb') as file:
+        with _opened(address) as answer, open(path, 'wb', buffering=0) as file:
             length = answer.headers.get('Content-Length', '')
-            total = int(length) if length.isdecimal() else None
+            total = int(length) if length.isdecimal() and len(length) < 20 else None
             with tqdm.tqdm(
                 total=total, desc=name, unit='B', unit_scale=True, unit_divisor=1024, disable=None
             ) as bar:
                 size = _copy(answer, file, address, bar.update)
     except urllib.error.HTTPError as error:
         raise DataError(f'{address}: {error}') from error
-    except (OSError, HTTPException) as error:
+    except DataError:
+        raise
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: of a wrong address
+        if getattr(error, 'filename', None) is not None:  # ours, which no other address mends
+            raise
         # What urllib wraps says it better than the wrapper.
         raise DataError(f'{address}: {getattr(error, "reason", error)}') from error
     if total is not None and size != total:
@@ -56,16 +63,19 @@ def download(address: str, path: str) -> None:
 
 
 def unpack(archive: str, source: str, names: Sequence[str], folder: str) -> None:
-    """Copies members `source`/NAME of a tar archive to `folder`/NAME.
+    """Copies members `source`/NAME of a compressed tar archive to `folder`/NAME.
 
     Raises:
-      DataError: the archive is damaged, or a member is absent, no regular file (a link, a
-        device) or larger than MAX_BYTES.
+      DataError: the archive is damaged, larger than MAX_BYTES uncompressed, or a member is absent
+        or no regular file (a link, a device).
     """
     what = os.path.basename(archive)
     wanted = {os.path.normpath(f'{source}/{name}'): name for name in names}
     try:
-        with tarfile.open(archive) as tar:
+        with (
+            gzip.open(archive) as packed,
+            tarfile.open(fileobj=_Bounded(packed, what), mode='r|') as tar,
+        ):
             for member in tar:
                 name = wanted.pop(os.path.normpath(member.name), None)
                 if name is None:
@@ -74,7 +84,9 @@ def unpack(archive: str, source: str, names: Sequence[str], folder: str) -> None
                     raise DataError(f'{what}: found {member.name} to be no regular file')
                 with tar.extractfile(member) as content:
                     _write(content, os.path.join(folder, name), f'{what}: {name}')
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DataError:
+        raise
+    except _TAR_ERRORS as error:
         raise DataError(f'{what}: found a damaged archive ({error})') from error
     if wanted:
         raise DataError(f'{what}: found no {", ".join(wanted)}')
@@ -90,7 +102,7 @@ def gunzip(packed: str, path: str) -> None:
     try:
         with gzip.open(packed) as content:
             _write(content, path, what)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except _GZIP_ERRORS as error:
         raise DataError(f'{what}: found damaged gzip data ({error})') from error
 
 
@@ -156,8 +168,27 @@ def _opened(address: str):
     return answer
 
 
+class _Bounded:
+    """An archive that is given up after MAX_BYTES, or after as many reads as they would take.
+
+    A header may have tarfile skip more than there is: it reads on, however often it gets nothing.
+    """
+
+    def __init__(self, archive: IO[bytes], what: str):
+        self._archive = archive
+        self._what = what
+        self._left = MAX_BYTES
+
+    def read(self, size: int) -> bytes:
+        piece = self._archive.read(size)
+        self._left -= max(tarfile.BLOCKSIZE, len(piece))
+        if self._left < 0:
+            raise DataError(f'{self._what}: found more than {MAX_BYTES} bytes; expected fewer')
+        return piece
+
+
 def _write(content: IO[bytes], path: str, what: str) -> None:
-    with open(path, 'wb') as file:
+    with open(path, 'wb', buffering=0) as file:
         _copy(content, file, what, lambda _: None)
 
 
@@ -167,6 +198,11 @@ def _copy(content: IO[bytes], file: IO[bytes], what: str, report: Callable[[int]
         size += len(piece)
         if size > MAX_BYTES:
             raise DataError(f'{what}: found more than {MAX_BYTES} bytes; expected fewer')
-        file.write(piece)
+        try:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, file.name) from error
         report(len(piece))
     return size

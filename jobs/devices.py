@@ -1,5 +1,6 @@
 """Devices, memory, determinism and the distribution strategy of a job."""
 
+import contextlib
 import json
 import os
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from jobs import peers
 from jobs.errors import JobError
 
 
@@ -73,6 +75,14 @@ def worker_index(strategy: tf.distribute.Strategy) -> int:
     return (resolver.task_id or 0) if resolver else 0
 
 
+def together(strategy: tf.distribute.Strategy) -> contextlib.AbstractContextManager[None]:
+    """For what all workers do at once: ends this process if another one has died, see peers."""
+    resolver = strategy.cluster_resolver
+    workers = resolver.cluster_spec().as_dict().get('worker', []) if resolver else []
+    index = worker_index(strategy)
+    return peers.watched([*workers[:index], *workers[index + 1 :]])
+
+
 def from_chief(strategy: tf.distribute.Strategy, values: list[np.ndarray]) -> list[np.ndarray]:
     """What the chief passed as `values`; the other workers pass arrays of the same shapes.
 
@@ -96,8 +106,9 @@ def from_chief(strategy: tf.distribute.Strategy, values: list[np.ndarray]) -> li
         # One by one: a list is packed into one tensor, which mixed types forbid.
         return [replica.all_reduce(tf.distribute.ReduceOp.SUM, value) for value in mine]
 
-    summed = strategy.run(sum_over_workers)
-    return [strategy.experimental_local_results(value)[0].numpy() for value in summed]
+    with together(strategy):
+        summed = strategy.run(sum_over_workers)
+        return [strategy.experimental_local_results(value)[0].numpy() for value in summed]
 
 
 def on_gpu() -> bool:

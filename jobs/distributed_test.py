@@ -1,18 +1,13 @@
 """Several devices and several processes train as one does; checkpoints go between them."""
 
-import json
-import os
 import pathlib
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import tensorflow as tf
 
-from input_data import testing
+from input_data import testing as records
+from jobs import testing
 
-ROOT = pathlib.Path(__file__).parents[1]
 TWO_DEVICES = """
 import sys
 import tensorflow as tf
@@ -26,68 +21,42 @@ STEPS = 3
 TOLERANCE = 1e-3  # of a variable's norm, float rounding of three Adam steps
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
 class DistributedTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.directory = self.create_tempdir().full_path
-        testing.write_singles(self.directory, 'train_2', count=40)
-
-    def start(self, run, program=('experiment.py',), config=None, **flags):
-        defaults = dict(
+        records.write_singles(self.directory, 'train_2', count=40)
+        self.flags = dict(
             data_dir=self.directory,
-            summary_dir=f'{self.directory}/{run}',
             hparams_override='num_prime_capsules=2',
             max_steps=STEPS,
             batch_size=8,
             seed=5,
         )
-        arguments = [f'--{name}={value}' for name, value in {**defaults, **flags}.items()]
-        environment = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2', 'CUDA_VISIBLE_DEVICES': '-1'}
-        if config:
-            environment['TF_CONFIG'] = json.dumps(config)
-        process = subprocess.Popen(
-            [sys.executable, *program, *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+
+    def start(self, run, program=testing.PROGRAM, **flags):
+        flags = {**self.flags, 'summary_dir': f'{self.directory}/{run}', **flags}
+        process = testing.start(program, **flags)
         self.addCleanup(process.kill)
         return process
 
-    def finish(self, *processes):
-        outputs = [process.communicate(timeout=240)[0] for process in processes]
-        for process, output in zip(processes, outputs, strict=True):
-            self.assertEqual(process.returncode, 0, output)
-        return outputs
-
     def cluster(self, run, **flags):
-        workers = [f'127.0.0.1:{free_port()}' for _ in range(2)]
-        return [
-            self.start(
-                run if index == 0 else f'{run}_worker',
-                config={
-                    'cluster': {'worker': workers},
-                    'task': {'type': 'worker', 'index': index},
-                },
-                **flags,
-            )
-            for index in range(2)
-        ]
+        directories = [f'{self.directory}/{run}', f'{self.directory}/{run}_worker']
+        processes = testing.start_cluster(directories, **{**self.flags, **flags})
+        for process in processes:
+            self.addCleanup(process.kill)
+        return processes
 
-    def variables(self, run, step=STEPS):
-        reader = tf.train.load_checkpoint(f'{self.directory}/{run}/train/model.ckpt-{step}')
-        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    def finish(self, *processes):
+        outputs = [process.communicate(timeout=240) for process in processes]
+        for process, (_, errors) in zip(processes, outputs, strict=True):
+            self.assertEqual(process.returncode, 0, errors)
+        return [output for output, _ in outputs]
 
     def assert_same_training(self, run, other):
-        expected, actual = self.variables(run), self.variables(other)
+        expected, actual = (
+            testing.variables(f'{self.directory}/{name}', STEPS) for name in (run, other)
+        )
         self.assertEqual(expected.keys(), actual.keys())
         for name, value in expected.items():
             difference = np.linalg.norm(value - actual[name])
@@ -112,9 +81,9 @@ class DistributedTest(tf.test.TestCase):
 
     def test_uneven_split_is_refused(self):
         process = self.start('uneven', ('-c', TWO_DEVICES), num_gpus=2, batch_size=7)
-        output = process.communicate(timeout=120)[0]
+        _, errors = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 1)
-        self.assertIn('--batch_size=7 does not split over 2 devices', output)
+        self.assertIn('--batch_size=7 does not split over 2 devices', errors)
 
 
 if __name__ == '__main__':

@@ -9,11 +9,16 @@ def explain(error: Exception) -> str | None:
     """One line for an error that the user of a command can mend; None for a defect of ours."""
     from absl import flags
 
-    if isinstance(error, (flags.Error, JobError)):
+    from input_data.program import flag_fault
+
+    if isinstance(error, flags.Error):
+        return _one_line(flag_fault(error))
+    if isinstance(error, JobError):
         return _one_line(str(error))
     if isinstance(error, OSError):
         path = f'{error.filename}: ' if error.filename else ''
-        return _one_line(f'{path}{error.strerror or error}')
+        found = error.strerror or error
+        return _one_line(f'{path}{found}; expected to be able to read and write there')
     # Only a program that got as far as importing TensorFlow can raise the rest.
     import tensorflow as tf
 
@@ -24,10 +29,19 @@ def explain(error: Exception) -> str | None:
 
     if isinstance(error, (DataError, ModelError, CheckpointError, HParamsError)):
         return _one_line(str(error))
-    if isinstance(error, tf.errors.ResourceExhaustedError):
-        return f'out of memory (a lower --batch_size may help): {_one_line(error.message)[:200]}'
+    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
+        text = _one_line(getattr(error, 'message', str(error)))[:200]
+        # TensorFlow has one error for memory and disks.
+        full = 'No space left' in text or 'quota' in text
+        advice = '' if full else 'out of memory (a lower --batch_size may help): '
+        return f'{advice}{text}'
     return None
 
 
+def printable(text: str) -> str:
+    """Without the characters that a terminal obeys, which the names of files may hold."""
+    return ''.join(character if character.isprintable() else ' ' for character in text)
+
+
 def _one_line(text: str) -> str:
-    return ' '.join(text.split())
+    return ' '.join(printable(text).split())

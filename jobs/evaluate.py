@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 import input_data
-from jobs import devices, ensemble, results, run_config
+from jobs import devices, ensemble, files, results, run_config
 from jobs.errors import JobError
 from jobs.options import RunOptions
 from jobs.scoring import Evaluation, Scorer
@@ -30,7 +30,7 @@ class Session(NamedTuple):
         step = checkpoint.restore(path, self.model, with_moments=False)
         try:
             return step, self.scorer.evaluate()
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
             # A broken example stops the graph without saying which: look for it at leisure.
             input_data.check(self.options.dataset, self.options.request('test'))
             raise
@@ -59,15 +59,21 @@ def run(options: RunOptions) -> Evaluation | None:
         raise JobError('--figures needs --summary_dir: PNGs go to its test/figures')
     if options.report and not options.summary_dir:
         raise JobError('--report needs --summary_dir: the page goes to its test/report.html')
+    if options.summary_dir:
+        files.check_directory(f'--summary_dir={options.summary_dir}', options.test_dir)
+        run_config.read(options.summary_dir)  # a foreign one is told of before the work
+    if options.predictions:
+        files.check_file(f'--predictions={options.predictions}', options.predictions)
     if options.report and options.num_trials > 1:
         raise JobError(f'--report: found --num_trials={options.num_trials}, expected one network')
     members = ensemble.members(options.checkpoint, options.num_trials)
     session = _open(options)
     if len(members) > 1:
         evaluation = ensemble.evaluate(session, members)
+        _write_config(session)
     elif members:
         step, evaluation = session.evaluate(members[0])
-        _record(options, members[0], step, evaluation)
+        _record(session, members[0], step, evaluation)
     else:
         evaluation = _follow(session)
     if evaluation is not None:
@@ -103,16 +109,24 @@ def _open(options: RunOptions) -> Session:
         print(f'--eval_size={options.eval_size}: there are only {info.num_examples} examples')
     size = f'{info.height}x{info.width}x{info.depth}'
     print(f'{info.num_examples} examples of {size} {info.note}'.strip())
-    if options.summary_dir:
-        old_config = run_config.read(options.summary_dir)
-        if old_config is None or old_config['job'] != 'train':
-            flags = dataclasses.asdict(options)
-            config = run_config.make('evaluate', flags, hparams, options.seed or 0, info)
-            run_config.write(options.summary_dir, config)
     return Session(options, model, Scorer(model, batches), batches)
 
 
-def _record(options: RunOptions, path: str, step: int, evaluation: Evaluation) -> None:
+def _write_config(session: Session) -> None:
+    """Keeps what the run was started with, unless a training did; not for one that failed."""
+    options, model = session.options, session.model
+    if not options.summary_dir:
+        return
+    old_config = run_config.read(options.summary_dir)
+    if old_config is None or old_config['job'] != 'train':
+        flags, seed = dataclasses.asdict(options), options.seed or 0
+        config = run_config.make('evaluate', flags, model.hparams, seed, model.info)
+        run_config.write(options.summary_dir, config)
+
+
+def _record(session: Session, path: str, step: int, evaluation: Evaluation) -> None:
+    options = session.options
+    _write_config(session)
     print(
         f'{path}: {evaluation.num_wrong} of {evaluation.num_examples} wrong '
         f'({evaluation.wrong_percent:g} %), loss {evaluation.loss:.5f}',
@@ -134,7 +148,7 @@ def _follow(session: Session) -> Evaluation | None:
             # Training may remove or replace a checkpoint at any moment; the next one will do.
             print(f'Skipped: {error}', flush=True)
             continue
-        _record(options, path, step, evaluation)
+        _record(session, path, step, evaluation)
     if evaluation is None:
         raise JobError(
             f'--summary_dir={options.summary_dir}: no checkpoint that can be read appeared in '

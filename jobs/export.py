@@ -7,7 +7,7 @@ import shutil
 import tensorflow as tf
 from absl import logging
 
-from jobs import raw_images, trained
+from jobs import files, raw_images, trained
 from jobs.errors import JobError
 from jobs.options import RunOptions
 from jobs.trained import Trained
@@ -39,6 +39,7 @@ def run(options: RunOptions) -> str:
             f'--export_dir={folder}: found something there already; expected no file, or an '
             'empty directory'
         )
+    files.check_directory(f'--export_dir={options.export_dir}', folder.parent)
     network = trained.load(options)
     exported = _Exported(network.model)
     # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.

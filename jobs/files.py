@@ -4,8 +4,37 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
+
+from jobs.errors import JobError
+
+
+def check_directory(flag: str, path: str | pathlib.Path) -> None:
+    """Looks, before anything is computed, whether files could be written into a directory.
+
+    Args:
+      flag: that leads to it, for the message, as --NAME=VALUE.
+      path: need not be there yet.
+
+    Raises:
+      JobError: if it could not.
+    """
+    nearest = pathlib.Path(path)
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise JobError(f'{flag}: found {nearest}, which is no directory; expected a directory')
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise JobError(f'{flag}: {nearest} is read-only; expected a directory to write to')
+
+
+def check_file(flag: str, path: str | pathlib.Path) -> None:
+    """As `check_directory`, for a file."""
+    if os.path.isdir(path):
+        raise JobError(f'{flag}: found a directory; expected the name of a file')
+    check_directory(flag, pathlib.Path(path).parent)
 
 
 @contextlib.contextmanager
@@ -17,8 +46,20 @@ def replacing(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         yield beside
         beside.replace(target)
+    except OSError as error:
+        # A full disk is found while writing, where the system does not say to which file.
+        error.filename = error.filename or str(target)
+        raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def remove_abandoned(directory: str | pathlib.Path) -> None:
+    """Removes what killed processes left of `replacing` directly inside a directory."""
+    for path in pathlib.Path(directory).glob('*.tmp'):
+        writer = re.fullmatch(r'.+\.(\d+)\.tmp', path.name)
+        if writer and os.path.exists('/proc/self') and not os.path.exists(f'/proc/{writer[1]}'):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: str | pathlib.Path, content: Any) -> None:

@@ -4,17 +4,14 @@ import os
 import pathlib
 import random
 import signal
-import subprocess
-import sys
 import time
 
-import numpy as np
 import tensorflow as tf
 
-from input_data import testing
+from input_data import testing as records
+from jobs import testing
 from models import checkpoint
 
-ROOT = pathlib.Path(__file__).parents[1]
 STEPS = 40
 KILLS = int(os.environ.get('CAPSNET_TEST_KILLS', '2'))  # each costs a start of TensorFlow
 
@@ -23,8 +20,8 @@ class InterruptionTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.directory = self.create_tempdir().full_path
-        testing.write_singles(self.directory, 'train_2', count=40)
-        testing.write_singles(self.directory, 'test_0', count=20)
+        records.write_singles(self.directory, 'train_2', count=40)
+        records.write_singles(self.directory, 'test_0', count=20)
 
     def start(self, run, **flags):
         defaults = dict(
@@ -36,15 +33,7 @@ class InterruptionTest(tf.test.TestCase):
             batch_size=8,
             seed=5,
         )
-        arguments = [f'--{name}={value}' for name, value in {**defaults, **flags}.items()]
-        process = subprocess.Popen(
-            [sys.executable, 'experiment.py', *arguments],
-            cwd=ROOT,
-            env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2'},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = testing.start(**{**defaults, **flags})
         self.addCleanup(process.kill)
         return process
 
@@ -54,19 +43,13 @@ class InterruptionTest(tf.test.TestCase):
         return output
 
     def wait_for_step(self, run, step, process):
-        while not any(known >= step for known in checkpoint.steps(f'{self.directory}/{run}/train')):
-            self.assertIsNone(process.poll(), 'the training ended early')
-            time.sleep(0.01)
-
-    def variables(self, run):
-        reader = tf.train.load_checkpoint(f'{self.directory}/{run}/train/model.ckpt-{STEPS}')
-        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+        testing.wait_for_step(f'{self.directory}/{run}', step, process)
 
     def assert_same_training(self, run, other):
-        expected, actual = self.variables(run), self.variables(other)
-        self.assertEqual(expected.keys(), actual.keys())
-        for name, value in expected.items():
-            np.testing.assert_array_equal(value, actual[name], err_msg=name)
+        expected, actual = (
+            testing.variables(f'{self.directory}/{name}', STEPS) for name in (run, other)
+        )
+        self.assertIsNone(testing.difference(expected, actual))
 
     def test_killed_at_random_moments(self):
         self.finish(self.start('whole'))
@@ -81,9 +64,19 @@ class InterruptionTest(tf.test.TestCase):
         newest = checkpoint.latest(f'{self.directory}/killed/train')
         data = pathlib.Path(f'{newest}.data-00000-of-00001')
         data.write_bytes(data.read_bytes()[:1000])
+        # So may a checkpoint and a file that have no name yet: nobody will ever read them.
+        train_dir = data.parent
+        unfinished = [
+            train_dir / 'model.ckpt-9.index.tempstate123',
+            train_dir / 'checkpoint.tmp',
+            train_dir.parent / 'config.json.999999999.tmp',
+        ]
+        for path in unfinished:
+            path.write_bytes(b'cut')
         output = self.finish(self.start('killed'))
         self.assertIn(f'Passed over: checkpoint {newest}', output)
         self.assert_same_training('whole', 'killed')
+        self.assertFalse(any(path.exists() for path in unfinished))
 
     def test_stopped_by_a_signal(self):
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -43,6 +43,12 @@ class RunOptions:
     gpu_memory_limit_mb: int = 0
     debug: bool = False
 
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and '\0' in value:
+                raise JobError(f'--{field.name}={value!r}: found a NUL character; expected none')
+
     def of_trial(self) -> 'RunOptions':
         """These options for one member of an ensemble: its own directory and seed.
 
@@ -64,6 +70,23 @@ class RunOptions:
             summary_dir=summary_dir.replace('{}', str(self.trial)),
             seed=(self.seed or 0) + self.trial,
         )
+
+    def check_companions(self) -> None:
+        """Refuses flags of ours that the job at hand would pass over.
+
+        Raises:
+          JobError: naming the first.
+        """
+        if self.predict is not None and self.export_dir is not None:
+            raise JobError('--predict and --export_dir are two jobs: found both, expected one')
+        if self.json and self.predict is None:
+            raise JobError('--json: found no --predict; expected image files to look at')
+        job = 'training' if self.train else 'evaluation'
+        job = '--export_dir' if self.export_dir is not None else job
+        job = '--predict' if self.predict is not None else job
+        for name in ('figures', 'report', 'predictions'):
+            if getattr(self, name) and job != 'evaluation':
+                raise JobError(f'--{name}: found {job}; expected an evaluation (--train=false)')
 
     @property
     def train_dir(self) -> str:

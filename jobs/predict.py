@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import sys
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,13 @@ import tensorflow as tf
 from PIL import Image
 
 from jobs import files, predict_images, raw_images, trained
-from jobs.errors import JobError
+from jobs.errors import JobError, printable
 from jobs.options import RunOptions
 from jobs.trained import Trained
 from models.capsule_model import CapsuleModel
 
 ENLARGED = 8  # screen pixels for one of the network, in saved pictures
+MOST_FAULTS = 3  # files named in the one line that ends a run
 
 
 def run(options: RunOptions) -> list[dict[str, Any]]:
@@ -32,10 +32,12 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
       The objects that --json prints.
 
     Raises:
-      JobError: for what is wrong with options; at the end, if a file could not be read.
+      JobError: for what is wrong with options; at the end, naming files that could not be read.
       Others as `jobs.trained.load`.
     """
     paths = find(options.predict)
+    if options.summary_dir:
+        files.check_directory(f'--summary_dir={options.summary_dir}', options.test_dir)
     network = trained.load(options)
     if network.model.info.depth not in (1, 3):
         raise JobError(
@@ -43,25 +45,27 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
             f'(--dataset={network.dataset}); expected 1 or 3'
         )
     folder = pathlib.Path(options.test_dir) / 'figures' if options.summary_dir else None
-    say = sys.stderr if options.json else sys.stdout
-    print(f'Checkpoint {network.path}', file=say)
+    if not options.json:
+        print(f'Checkpoint {network.path}')
     results, names = [], set()
     for path in paths:
         try:
             results.append(_predict(network, path, folder, names))
         except JobError as error:
             results.append({'file': path, 'error': str(error)})
-            print(f'experiment: {error}', file=sys.stderr, flush=True)
-        else:
-            if not options.json:
-                print(_line(results[-1], network), flush=True)
+        if not options.json:
+            print(_line(results[-1], network), flush=True)
     if options.json:
         print(json.dumps(results, indent=2))
     elif folder is None and network.model.num_reconstructions:
         print('Reconstructions are not kept: give --summary_dir')
-    failed = sum('error' in result for result in results)
-    if failed:
-        raise JobError(f'--predict: {failed} of {len(paths)} files could not be read')
+    faults = [result['error'] for result in results if 'error' in result]
+    if faults:
+        more = f'; and {len(faults) - MOST_FAULTS} more' if len(faults) > MOST_FAULTS else ''
+        raise JobError(
+            f'--predict: {len(faults)} of {len(paths)} files could not be read: '
+            f'{"; ".join(faults[:MOST_FAULTS])}{more}'
+        )
     return results
 
 
@@ -114,11 +118,13 @@ def _predict(
 
 
 def _line(result: dict[str, Any], network: Trained) -> str:
+    if 'error' in result:
+        return printable(result['error'])
     label = 'lengths' if isinstance(network.model, CapsuleModel) else 'scores'
     classes = ' and '.join(map(str, result['predictions']))
     scores = ' '.join(f'{score:.3f}' for score in result['scores'])
     picture = f'  {result["picture"]}' if result['picture'] else ''
-    return f'{result["file"]}: {classes}  {label} {scores}{picture}'
+    return printable(f'{result["file"]}: {classes}  {label} {scores}{picture}')
 
 
 def _unused_name(path: str, names: set[str]) -> str:

@@ -1,6 +1,7 @@
 """Any image file -> an image like those the network was trained on."""
 
 import pathlib
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -8,6 +9,9 @@ from PIL import Image, ImageOps
 from jobs.errors import JobError
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA; larger than a phone takes, small enough to unpack
+LONG_SIDE = 2048  # pixels; images twice as long are reduced before they are computed with
+# Others that Pillow knows run programs (EPS) or unpack without limit (FITS).
+FORMATS = ('PNG', 'JPEG', 'MPO', 'GIF', 'BMP', 'DIB', 'WEBP', 'TIFF', 'PPM', 'ICO', 'AVIF')
 # MNIST's own treatment of its scans: the digit fits a 20x20 box, whose centre of mass is put
 # into the middle of 28x28 pixels (LeCun et al., 1998).
 DIGIT_BOX, MNIST_SIDE = 20, 28
@@ -19,19 +23,25 @@ EDGE = 0.3  # of full ink: what is stronger counts for the box around the digit
 def read(path: str) -> Image.Image:
     """Reads the first frame of an image file, turned as its camera says.
 
+    Returns:
+      An image of mode L, RGB, RGBA, or F where a pixel has more than 8 bits.
+
     Raises:
       JobError: if it is missing, no image, damaged or too large.
     """
     if not pathlib.Path(path).is_file():
         raise JobError(f'{path}: no such file')
+    limit = Image.MAX_IMAGE_PIXELS
     try:
-        # Pillow's own limit is taken off: ours is lower, and one line.
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        image = Image.open(path)
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise JobError(f'{path}: found {width}x{height} pixels; expected {MAX_PIXELS} at most')
-        return ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            warnings.simplefilter('error', Image.DecompressionBombWarning)
+            Image.MAX_IMAGE_PIXELS = None  # the size is looked at below, and told
+            with Image.open(path) as image:
+                _check_kind(path, image)
+                Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for images inside of images, as in icons
+                ImageOps.exif_transpose(image, in_place=True)
+                return _plain(image)
     except JobError:
         raise
     except Image.UnidentifiedImageError:
@@ -39,7 +49,8 @@ def read(path: str) -> Image.Image:
             f'{path}: found no image; expected PNG, JPEG, GIF, BMP or the like'
         ) from None
     except Exception as error:  # a decoder raises whatever it stumbles over in a damaged file
-        raise JobError(f'{path}: cannot be read as an image: {error}') from error
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise JobError(f'{path}: cannot be read as an image: {reason}') from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -76,7 +87,8 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     # Full strength is what half of all ink reaches. Measured by the strongest pixel, a speck or
     # the rim that JPEG gives a stroke would pale the rest.
     rising = np.sort(ink, axis=None)
-    full = rising[np.searchsorted(np.cumsum(rising), rising.sum() / 2)]
+    amount = np.cumsum(rising, dtype=np.float64)
+    full = rising[np.searchsorted(amount, amount[-1] / 2)]
     ink = np.clip(ink / full, 0, 1)
     fitted = _fit(ink, height, width)  # [height, width] of the result
     return np.uint8(np.round(255 * fitted))[..., None]  # [height, width, 1]
@@ -94,12 +106,37 @@ def to_photograph(image: Image.Image, height: int, width: int) -> np.ndarray:
     return np.asarray(ImageOps.fit(colours, (width, height), Image.Resampling.BICUBIC))
 
 
+def _check_kind(path: str, image: Image.Image) -> None:
+    if image.format not in FORMATS:
+        raise JobError(
+            f'{path}: found {image.format}; expected PNG, JPEG, GIF, BMP, TIFF, WEBP or the like'
+        )
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise JobError(f'{path}: found {width}x{height} pixels; expected {MAX_PIXELS} at most')
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """An image in one of few modes, and not too large to compute with."""
+    if image.mode[0] in 'IF':  # more than 8 bits a pixel, which other modes would cut off
+        mode = 'F'
+    elif image.has_transparency_data:
+        mode = 'RGBA'
+    else:
+        mode = 'L' if image.mode in ('1', 'L') else 'RGB'
+    factor = max(image.size) // LONG_SIDE
+    plain = image.convert(mode)
+    return plain.reduce(factor) if factor > 1 else plain
+
+
 def _grey(image: Image.Image) -> np.ndarray:
     """Grey values 0..255 as float32 [height, width]; transparent parts show a ground to the ink."""
     if image.mode[0] in 'IF':  # more than 8 bits a pixel, which Pillow would cut off
         values = np.asarray(image, np.float32)
+        if not np.isfinite(values).all():
+            raise JobError('found a pixel that is no finite number; expected all to be')
         full = next((full for full in (1, 255, 65535) if values.max() <= full), values.max())
-        return np.clip(values / full * 255, 0, 255)
+        return np.clip(values, 0, full) / full * 255
     # In floats: MNIST's own images go through unchanged.
     if not image.has_transparency_data:
         return np.asarray(image.convert('L'), np.float32)

@@ -180,7 +180,7 @@ class PredictTest(tf.test.TestCase):
             timeout=240,
         )
         self.assertEqual(process.returncode, 1)
-        self.assertIn(f'experiment: {bad}: found no image', process.stderr)
+        self.assertIn(f'{bad}: found no image', process.stderr)
         self.assertIn('absent.png: no such file', process.stderr)
         self.assertNotIn('Traceback', process.stderr)
         found = json.loads(process.stdout)

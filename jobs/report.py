@@ -108,7 +108,8 @@ def render(content: dict[str, Any]) -> str:
     )
     style, script = ((TEMPLATES / f'report.{kind}').read_text('utf-8') for kind in ('css', 'js'))
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        f'style-src {_hash(style)}; script-src {_hash(script)}'
     )
     own = {'policy': policy, 'style': Markup(style), 'script': Markup(script)}
     return environment.get_template('report.html.jinja').render(**content, **own)

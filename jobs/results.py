@@ -63,7 +63,7 @@ def record(directory: str, checkpoint: str, step: int, evaluation: Evaluation) -
 
 def _read_best(folder: pathlib.Path) -> list[dict]:
     try:
-        best = json.loads((folder / BEST).read_text())
-        return [best] if 'wrong_percent' in best else []
-    except (FileNotFoundError, ValueError, TypeError):
+        best = json.loads((folder / BEST).read_text('utf-8'))
+        return [best] if type(best['step']) is int and 0 <= best['wrong_percent'] <= 100 else []
+    except (FileNotFoundError, RecursionError, ValueError, TypeError, KeyError):
         return []

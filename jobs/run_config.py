@@ -21,6 +21,15 @@ FILE_NAME = 'config.json'
 FIXED_FLAGS = ('model', 'dataset', 'num_targets')
 FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky')
 FIXED_INFO = ('height', 'width', 'depth', 'num_classes')
+KINDS = {'job': str, 'flags': dict, 'hparams': dict, 'seed': int, 'data': dict}
+RANGES = {  # lowest and highest value of what a network is built from
+    'seed': (0, 2**63 - 1),
+    'height': (1, 4096),
+    'width': (1, 4096),
+    'depth': (1, 4),
+    'num_classes': (1, 4096),
+    'num_targets': (1, 2),
+}
 
 
 def make(
@@ -58,14 +67,26 @@ def read(summary_dir: str) -> dict[str, Any] | None:
     """
     path = pathlib.Path(summary_dir) / FILE_NAME
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text('utf-8'))
     except FileNotFoundError:
         return None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f'{path}: expected JSON, found {error}') from error
-    if not isinstance(config, dict) or not {'job', 'flags', 'hparams', 'seed'} <= config.keys():
-        raise JobError(f'{path}: expected the configuration of a run (job, flags, hparams, seed)')
-    return config
+    found = {'data': {}, **config} if isinstance(config, dict) else {}
+    for name, kind in KINDS.items():
+        if not isinstance(found.get(name), kind):
+            raise JobError(
+                f'{path}: found {name}={found.get(name)!r}; expected the configuration of a run, '
+                f'{name} of type {kind.__name__}'
+            )
+    flags = {name: found['flags'][name] for name in FIXED_FLAGS if name in found['flags']}
+    for name, value in (('seed', found['seed']), *flags.items(), *found['data'].items()):
+        lowest, highest = RANGES.get(name, (0, 0))
+        if name in RANGES and not (type(value) is int and lowest <= value <= highest):
+            raise JobError(f'{path}: found {name}={value!r}; expected {lowest} to {highest}')
+        if name in ('model', 'dataset') and not isinstance(value, str):
+            raise JobError(f'{path}: found {name}={value!r}; expected a name')
+    return found
 
 
 def write(summary_dir: str, config: dict[str, Any]) -> None:

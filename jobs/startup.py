@@ -28,7 +28,7 @@ def import_tensorflow(show_all: bool = False):
 
         return tf
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-    with _captured_stderr() as captured:
+    with captured_stderr() as captured:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -42,7 +42,7 @@ def import_tensorflow(show_all: bool = False):
 
 
 @contextlib.contextmanager
-def _captured_stderr() -> Iterator[list[str]]:
+def captured_stderr() -> Iterator[list[str]]:
     """Collects what anything in this process writes to file descriptor 2."""
     lines: list[str] = []
     sys.stderr.flush()

@@ -29,10 +29,12 @@ def run(options: RunOptions) -> int:
         if not getattr(options, name):
             raise JobError(f'--{name} is needed to train')
     hparams = HParams.parse(options.hparams_override)
-    old_config = run_config.read(options.summary_dir)
-    resumes = old_config is not None and old_config['job'] == 'train'
     devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
     strategy = devices.make_strategy(options.num_gpus)
+    if devices.worker_index(strategy) == 0:
+        files.check_directory(f'--summary_dir={options.summary_dir}', options.train_dir)
+    old_config = run_config.read(options.summary_dir)
+    resumes = old_config is not None and old_config['job'] == 'train'
     replicas = strategy.num_replicas_in_sync
     if options.batch_size % replicas:
         raise JobError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
@@ -63,6 +65,9 @@ def run(options: RunOptions) -> int:
         _share_state(strategy, model)
     is_chief = batching.worker == 0
     if is_chief:
+        for directory in (options.summary_dir, options.train_dir):
+            files.remove_abandoned(directory)
+        checkpoint.tidy(options.train_dir)
         run_config.write(options.summary_dir, config)
         print(f'Total number of parameters: {model.count_params()}')
         print(f'Seed {seed} ({origin})')
@@ -83,7 +88,7 @@ def run(options: RunOptions) -> int:
         finished.unlink(missing_ok=True)
     try:
         step = training_loop.train(model, strategy, batches, settings, is_chief)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
         # A broken example stops the graph without saying which: look for it at leisure.
         input_data.check(options.dataset, options.request('train', batching))
         raise

@@ -1,11 +1,11 @@
 """A trained network for jobs that read no data set: what it is, its weights, what it says."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 import input_data
@@ -131,11 +131,12 @@ def _info(options: RunOptions, of_run: dict[str, Any], path: str) -> DatasetInfo
 
 def _info_of_checkpoint(path: str, num_targets: int) -> DatasetInfo:
     """Sizes that the decoder's weights tell of square images."""
-    shapes = dict(tf.train.list_variables(path))
-    pixels = shapes.get('recons/recons_3/biases', [0])[0]
-    depth = shapes.get('conv1/weights', [0, 0, 1, 0])[2]
-    classes = shapes.get('capsule2/biases', [0])[0]
-    side = int(np.sqrt(pixels / depth))
+    shapes = checkpoint.shapes(path)
+    names = ('recons/recons_3/biases', 'conv1/weights', 'capsule2/biases')
+    biases, kernel, capsules = (shapes.get(name, []) for name in names)
+    is_ours = (len(biases), len(kernel), len(capsules)) == (1, 4, 2) and 0 not in (*biases, *kernel)
+    pixels, depth, classes = (biases[0], kernel[2], capsules[0]) if is_ours else (0, 1, 0)
+    side = math.isqrt(pixels // depth)
     if not pixels or not classes or side * side * depth != pixels:
         raise JobError(
             f'checkpoint {os.path.basename(path)}: found neither {run_config.FILE_NAME} of its '

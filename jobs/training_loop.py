@@ -65,9 +65,10 @@ def train(
                 settings.save_step - step % settings.save_step,
                 settings.summary_step - step % settings.summary_step,
             )
-            advanced = advance(iterator, stride)
-            step += stride
-            recorder.add(step, stride, advanced)
+            with devices.together(strategy):
+                advanced = advance(iterator, stride)
+                step += stride
+                recorder.add(step, stride, advanced)  # which waits for the results
             if step % settings.save_step == 0:
                 recorder.save(step)
         recorder.save(step)

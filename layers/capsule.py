@@ -40,7 +40,7 @@ class ConvCapsule(keras.layers.Layer):
 
     Raises:
       ValueError: if a size is not a positive integer, `padding` is unknown, or the input does
-        not have five axes with known sizes.
+        not have five axes with known sizes, or is smaller than the kernel of a valid padding.
 
     Example:
       >>> grid = keras.random.normal((2, 20, 20, 1, 256))
@@ -83,6 +83,11 @@ class ConvCapsule(keras.layers.Layer):
 
     def build(self, input_shape):
         _check_axes('ConvCapsule', input_shape, ('height', 'width', 'in_capsules', 'in_atoms'))
+        least = self.kernel_size if self.padding == 'valid' else 1
+        if min(input_shape[1:3]) < least:
+            raise ValueError(
+                f'ConvCapsule needs an input of at least {least}x{least}, got {tuple(input_shape)}.'
+            )
         out_channels = self.out_capsules * self.out_atoms
         self.weight = self.add_weight(
             name='weights',

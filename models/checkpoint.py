@@ -11,11 +11,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from models import optimizer
+from models import checkpoint_folder, checkpoint_index, optimizer
+from models.checkpoint_folder import PREFIX
 from models.model import Model
 
-PREFIX = 'model.ckpt'
 FIRST_MOMENT, SECOND_MOMENT = 'Adam', 'Adam_1'
+LARGEST_STEP = 1 << 53  # what floating-point numbers count to
 # What TensorFlow's reader raises for damaged files, depending on what it stumbles over.
 READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
@@ -53,23 +54,29 @@ def save(directory: str, model: Model, step: int, keep: int = 0) -> str:
             tensors=list(tensors.values()),
         )
     except tf.errors.OpError as error:
+        checkpoint_folder.remove_unfinished(folder)
         raise OSError(f'{path}: cannot be written: {_first_line(error)}') from error
     older = [known for known in steps(directory) if known < step]
     dropped = older[: max(0, len(older) + 1 - keep)] if keep else []
-    _write_state(folder, [known for known in older if known not in dropped], step)
-    for old in dropped:
-        for part in folder.glob(f'{PREFIX}-{old}.*'):
-            part.unlink(missing_ok=True)
+    checkpoint_folder.write_state(folder, [*older[len(dropped) :], step])
+    if dropped:
+        checkpoint_folder.remove_up_to(folder, dropped[-1])
     return path
 
 
-def _write_state(folder: pathlib.Path, older: list[int], newest: int) -> None:
-    """Writes the `checkpoint` file, a CheckpointState message as text, by renaming."""
-    lines = [f'model_checkpoint_path: "{PREFIX}-{newest}"']
-    lines += [f'all_model_checkpoint_paths: "{PREFIX}-{step}"' for step in (*older, newest)]
-    beside = folder / 'checkpoint.tmp'
-    beside.write_text('\n'.join(lines) + '\n')
-    beside.replace(folder / 'checkpoint')
+def tidy(directory: str) -> None:
+    """Clears up after a `save` that was cut off; call where nobody else saves.
+
+    Removes files that were never finished, and names the newest checkpoint in `checkpoint`.
+
+    Raises:
+      OSError: if the directory cannot be written.
+    """
+    folder = pathlib.Path(directory)
+    checkpoint_folder.remove_unfinished(folder)
+    known = steps(directory)
+    if known:
+        checkpoint_folder.write_state(folder, known)
 
 
 def restore(path: str, model: Model, with_moments: bool = True) -> int:
@@ -101,7 +108,7 @@ def restore(path: str, model: Model, with_moments: bool = True) -> int:
     targets = dict(variables)
     if has_moments:
         targets.update(_moments(model))
-    values = {name: _read(reader, path, name) for name in targets}
+    values = {name: _read_finite(reader, path, name) for name in targets}
     step = step_of(path)
     for name, variable in targets.items():
         variable.assign(values[name].reshape(variable.shape))
@@ -130,7 +137,18 @@ def step_of(path: str) -> int:
       CheckpointError: if there is no such checkpoint or it cannot be read.
     """
     reader = _open(path)
-    return int(_read(reader, path, 'global_step')) if reader.has_tensor('global_step') else 0
+    if not reader.has_tensor('global_step'):
+        return 0
+    step = _read_finite(reader, path, 'global_step')
+    if step.shape or not 0 <= step < LARGEST_STEP:
+        found = str(step.tolist())[:40]
+        raise CheckpointError(f'checkpoint {path}: found global_step {found}; expected a step')
+    return int(step)
+
+
+def shapes(path: str) -> dict[str, list[int]]:
+    """Shapes of a checkpoint's variables, by name; raises CheckpointError as `step_of`."""
+    return _open(path).get_variable_to_shape_map()
 
 
 def verify(path: str) -> None:
@@ -190,7 +208,12 @@ def check_exists(path: str) -> None:
 def _open(path: str):
     check_exists(path)
     try:
+        checkpoint_index.check(path)
         return tf.train.load_checkpoint(path)
+    except OSError as error:
+        raise CheckpointError(
+            f'checkpoint {path}: cannot be read: {error.filename}: {error.strerror}'
+        ) from error
     except READ_ERRORS as error:
         raise CheckpointError(f'checkpoint {path}: cannot be read: {_first_line(error)}') from error
 
@@ -202,6 +225,13 @@ def _read(reader, path: str, name: str) -> np.ndarray:
         raise CheckpointError(
             f'checkpoint {path}: {name} cannot be read: {_first_line(error)}'
         ) from error
+
+
+def _read_finite(reader, path: str, name: str) -> np.ndarray:
+    value = _read(reader, path, name)
+    if not np.isfinite(value).all():
+        raise CheckpointError(f'checkpoint {path}: {name}: found NaN or infinity; expected numbers')
+    return value
 
 
 def _check_match(path: str, found: dict[str, list[int]], wanted: dict[str, tuple]) -> None:

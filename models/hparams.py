@@ -4,9 +4,17 @@ import dataclasses
 
 from layers import CONV_METHODS, LOSSES
 
+LARGEST = 2**31 - 1  # what TensorFlow counts to
+LARGEST_REAL = 3.4e38  # a float32 beyond is infinite
+MOST_CAPSULES = 4096  # types; 2.7 GB of weights
+MOST_ITERATIONS = 1000  # of routing, each a part of the graph
+
 
 class HParamsError(ValueError):
     """A hyper-parameter is unknown, malformed or impossible; one line."""
+
+    def __init__(self, fault: str):
+        super().__init__(f'--hparams_override: {fault}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,23 +38,24 @@ class HParams:
             value = getattr(self, field.name)
             whole_for_real = field.type is float and type(value) is int
             if type(value) is not field.type and not whole_for_real:
-                raise HParamsError(
-                    f'hparams: {field.name} must be {_KINDS[field.type]}, got {value!r}'
-                )
+                raise HParamsError(f'{field.name} must be {_KINDS[field.type]}, got {value!r}')
         object.__setattr__(self, 'padding', self.padding.upper())
         rules = {
             'conv_method': (self.conv_method in CONV_METHODS, f'one of {", ".join(CONV_METHODS)}'),
             'decay_rate': (0 < self.decay_rate <= 1, 'in (0, 1]'),
-            'decay_steps': (self.decay_steps >= 1, 'at least 1'),
-            'learning_rate': (0 < self.learning_rate < float('inf'), 'positive and finite'),
+            'decay_steps': (1 <= self.decay_steps <= LARGEST, f'from 1 to {LARGEST}'),
+            'learning_rate': (0 < self.learning_rate <= LARGEST_REAL, 'positive and finite'),
             'loss_type': (self.loss_type in LOSSES, f'one of {", ".join(LOSSES)}'),
-            'num_prime_capsules': (self.num_prime_capsules >= 1, 'at least 1'),
+            'num_prime_capsules': (
+                1 <= self.num_prime_capsules <= MOST_CAPSULES,
+                f'from 1 to {MOST_CAPSULES}',
+            ),
             'padding': (self.padding in ('VALID', 'SAME'), 'VALID or SAME'),
-            'routing': (self.routing >= 1, 'at least 1'),
+            'routing': (1 <= self.routing <= MOST_ITERATIONS, f'from 1 to {MOST_ITERATIONS}'),
         }
         for name, (holds, rule) in rules.items():
             if not holds:
-                raise HParamsError(f'hparams: {name} must be {rule}, got {getattr(self, name)!r}')
+                raise HParamsError(f'{name} must be {rule}, got {getattr(self, name)!r}')
 
     @classmethod
     def parse(cls, text: str | None) -> 'HParams':
@@ -61,11 +70,11 @@ class HParams:
         for part in filter(None, (part.strip() for part in (text or '').split(','))):
             key, separator, value = (piece.strip() for piece in part.partition('='))
             if not separator:
-                raise HParamsError(f'hparams: expected key=value, got {part!r}')
+                raise HParamsError(f'expected key=value, got {part!r}')
             if key not in kinds:
-                raise HParamsError(f'hparams: unknown key {key!r}; valid keys: {", ".join(kinds)}')
+                raise HParamsError(f'unknown key {key!r}; valid keys: {", ".join(kinds)}')
             if key in values:
-                raise HParamsError(f'hparams: {key} is given twice')
+                raise HParamsError(f'{key} is given twice')
             values[key] = _convert(key, value, kinds[key])
         return cls(**values)
 
@@ -79,4 +88,4 @@ def _convert(key: str, text: str, kind: type) -> object:
             return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
         return kind(text)
     except (KeyError, ValueError):
-        raise HParamsError(f'hparams: {key} must be {_KINDS[kind]}, got {text!r}') from None
+        raise HParamsError(f'{key} must be {_KINDS[kind]}, got {text!r}') from None

@@ -33,10 +33,10 @@ class BuildModelTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ModelError, "'capsnet'; valid models: capsule, baseline"):
             build_model('capsnet', HParams(), MNIST)
 
-    @parameterized.parameters('capsule', 'baseline')
-    def test_images_too_small(self, name):
-        with self.assertRaisesRegex(ModelError, f'--model={name} cannot take 8x8x1 images'):
-            build_model(name, HParams(), DatasetInfo(8, 8, 1, 10, 1))
+    @parameterized.parameters(('capsule', 8), ('capsule', 16), ('baseline', 8))
+    def test_images_too_small(self, name, side):
+        with self.assertRaisesRegex(ModelError, f'={name} cannot take {side}x{side}x1 images'):
+            build_model(name, HParams(), DatasetInfo(side, side, 1, 10, 1))
 
     @parameterized.parameters('capsule', 'baseline')
     def test_examples_do_not_see_their_neighbours(self, name):
@@ -100,15 +100,15 @@ class HParamsTest(parameterized.TestCase):
         ('routing=3,routing=4', 'routing is given twice'),
         ('routing=three', "routing must be a whole number, got 'three'"),
         ('routing=1.5', "routing must be a whole number, got '1.5'"),
-        ('routing=0', 'routing must be at least 1, got 0'),
+        ('routing=0', 'routing must be from 1 to 1000, got 0'),
         ('leaky=maybe', "leaky must be true or false, got 'maybe'"),
         ('learning_rate=fast', "learning_rate must be a number, got 'fast'"),
         ('learning_rate=-1', 'learning_rate must be positive and finite, got -1.0'),
         ('learning_rate=nan', 'learning_rate must be positive and finite, got nan'),
         ('learning_rate=inf', 'learning_rate must be positive and finite, got inf'),
         ('decay_rate=1.5', r'decay_rate must be in \(0, 1\], got 1.5'),
-        ('decay_steps=0', 'decay_steps must be at least 1, got 0'),
-        ('num_prime_capsules=0', 'num_prime_capsules must be at least 1, got 0'),
+        ('decay_steps=0', 'decay_steps must be from 1 to 2147483647, got 0'),
+        ('num_prime_capsules=0', 'num_prime_capsules must be from 1 to 4096, got 0'),
         ('padding=FULL', "padding must be VALID or SAME, got 'FULL'"),
         ('loss_type=hinge', "loss_type must be one of margin, .*sigmoid, got 'hinge'"),
     )

@@ -31,7 +31,9 @@ def main(values: flags.FlagValues) -> None:
     started = time.monotonic()
     images, labels = idx.read_split(values.data_dir, 'test', values.max_load)
     if labels.max() > 9:
-        raise DataError(f'--data_dir: found label {labels.max()}; expected digits, 0 to 9')
+        raise DataError(
+            f'--data_dir={values.data_dir}: found label {labels.max()}; expected digits, 0 to 9'
+        )
     source = standin.StandIn(images, labels, values.per_digit, values.seed)
     output_dir = values.output_dir or values.data_dir
     os.makedirs(output_dir, exist_ok=True)

@@ -4,14 +4,19 @@ A file holds one struct, affNISTdata, whose field `image` has a column of 1,600 
 example and whose field `label_int` has its class.
 """
 
+import math
+
 import numpy as np
 
+from input_data.affnist import mat_file
+from input_data.affnist.mat_file import Matrix
 from input_data.errors import DataError
 
 SIDE = 40  # pixels of an image
 NUM_CLASSES = 10
 ONES_LOOKED_AT = 500
 _STRUCT = 'affNISTdata'
+_FIELDS = ('image', 'label_int')
 
 
 def read(path: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -25,17 +30,17 @@ def read(path: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
       uint8 images [n, 40, 40], upright, and uint8 labels [n].
 
     Raises:
-      DataError: if the file is damaged or holds something else, or scipy is not installed.
+      DataError: if the file is damaged or holds something else.
     """
-    data = _load(path)
-    columns, labels = (_field(path, data, name) for name in ('image', 'label_int'))
-    if columns.ndim != 2 or columns.shape[0] != SIDE * SIDE or not columns.shape[1]:
+    columns, labels = _load(path, limit)
+    if columns.shape[0] != SIDE * SIDE or len(columns.shape) != 2 or not columns.shape[1]:
         raise DataError(f'{path}: found image {columns.shape}; expected ({SIDE * SIDE}, n)')
     count = columns.shape[1]
-    if labels.size != count:
-        raise DataError(f'{path}: found {labels.size} labels; expected {count}, one for each image')
-    labels = labels.reshape(-1)[:limit]  # [n]
-    columns = columns[:, :limit]  # [1600, n]
+    if math.prod(labels.shape) != count:
+        raise DataError(
+            f'{path}: found {math.prod(labels.shape)} labels; expected {count}, one for each image'
+        )
+    columns, labels = columns.values, labels.values.reshape(-1)[:limit]  # [1600, n], [n]
     for name, values, highest in (('image', columns, 255), ('label_int', labels, NUM_CLASSES - 1)):
         _check_bytes(path, name, values, highest)
     images = columns.T.astype(np.uint8, copy=False).reshape(-1, SIDE, SIDE)  # [n, 40, 40]
@@ -43,39 +48,28 @@ def read(path: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     return (images if _is_row_major(images, labels) else images.swapaxes(1, 2)), labels
 
 
-def _load(path: str) -> np.void:
-    """The struct of a file, its fields by name."""
+def _load(path: str, limit: int | None) -> list[Matrix]:
+    """The images, a column each, and the labels; perhaps only the first ones."""
     try:
-        from scipy import io
-    except ImportError as error:
+        fields = mat_file.read_struct(path, _STRUCT, _FIELDS, limit)
+    except mat_file.MatFault as error:
         raise DataError(
-            f'scipy: not found ({error}); expected the package, which reads {path}: '
-            "pip install 'capsnet[affnist]'"
+            f'{path}: found no readable MATLAB file ({error}); expected version 5 to 7'
         ) from error
-    try:
-        found = io.loadmat(path, appendmat=False, variable_names=[_STRUCT])
-    except Exception as error:  # on foreign bytes scipy raises whatever it stumbles over
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f'{path}: found no readable MATLAB file ({reason}); expected version 5 to 7'
-        ) from error
-    data = found.get(_STRUCT)
-    if data is None or data.dtype.names is None or data.size != 1:
+    except OSError as error:
+        raise DataError(f'{path}: {error.strerror or error}; expected a readable file') from error
+    if fields is None:
         raise DataError(f'{path}: found no struct {_STRUCT}; expected it, as in the official files')
-    return data.reshape(-1)[0]
-
-
-def _field(path: str, data: np.void, name: str) -> np.ndarray:
-    if name not in data.dtype.names:
-        raise DataError(
-            f'{path}: found fields {", ".join(data.dtype.names)} in {_STRUCT}; expected {name}'
-        )
-    return data[name]
+    for name in _FIELDS:
+        if name not in fields:
+            found = ' '.join(', '.join(fields).split())[:200]
+            raise DataError(f'{path}: found fields {found} in {_STRUCT}; expected {name}')
+        if fields[name] is None:
+            raise DataError(f'{path}: found {name} of another type; expected numbers')
+    return [fields[name] for name in _FIELDS]
 
 
 def _check_bytes(path: str, name: str, values: np.ndarray, highest: int) -> None:
-    if values.dtype.kind not in 'uif':
-        raise DataError(f'{path}: found {name} of type {values.dtype}; expected numbers')
     lowest, largest = values.min(), values.max()
     if not (lowest >= 0 and largest <= highest):
         raise DataError(f'{path}: found {name} from {lowest} to {largest}; expected 0 to {highest}')

@@ -124,9 +124,9 @@ def _open_records(request: InputRequest, paths: list[str], limit: int | None):
         raise DataError(f'{paths[0]}: record 0: {fault} (another --dataset?)')
     try:
         return records.open_set(paths, _parse, limit)
-    except tf.errors.OpError as error:
+    except records.READ_ERRORS as error:
         check(request)
-        raise DataError(f'{paths[0]}: {error.message.splitlines()[0]}') from error
+        raise records.unexplained(paths[0], error) from error
 
 
 def _parse(serialized: tf.Tensor) -> Raw:

@@ -15,6 +15,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
+from input_data import program
 from input_data.cifar10 import binary
 from input_data.errors import DataError
 from input_data.mnist import idx
@@ -69,8 +70,17 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
     return path, len(flat)
 
 
+def main(values: flags.FlagValues) -> None:
+    """Does what the flags say; raises DataError if it cannot."""
+    if not values.data_dir:
+        raise DataError("--data_dir: not given; expected the folder of CIFAR-10's files")
+    path, count = write(values.data_dir, values.split, values.output_dir or values.data_dir)
+    print(f'{path}: {count} records')
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
+    # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
     values = flags.FlagValues()
     string = functools.partial(flags.DEFINE_string, flag_values=values)
     splits = ', '.join(binary.FILE_NAMES)
@@ -79,32 +89,7 @@ def run(arguments: list[str] | None = None) -> int:
     string('split', 'train', f'One of {splits}.')
     flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
     flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    try:
-        rest = values(['cifar10_records', *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{__doc__}\n{values.get_help()}')
-            return 0
-        if rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        if not values.data_dir:
-            raise DataError("--data_dir: not given; expected the folder of CIFAR-10's files")
-        output_dir = values.output_dir or values.data_dir
-        path, count = write(values.data_dir, values.split, output_dir)
-        print(f'{path}: {count} records')
-        return 0
-    except KeyboardInterrupt:
-        message, status = 'interrupted; no file was changed', 130
-    except OSError as error:
-        if values['debug'].value:
-            raise
-        where, what = error.filename or values.data_dir, error.strerror or error
-        message, status = f'{where}: {what}; expected to be able to write', 1
-    except (DataError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message, status = ' '.join(str(error).split()), 1
-    print(f'cifar10_records: {message}', file=sys.stderr)
-    return status
+    return program.run('cifar10_records', __doc__, values, main, arguments)
 
 
 if __name__ == '__main__':

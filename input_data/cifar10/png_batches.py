@@ -7,6 +7,7 @@ them in two JSON lists, in the order of the images.
 import contextlib
 import json
 import os
+import struct
 import sys
 from collections.abc import Iterator
 
@@ -26,6 +27,10 @@ PACKAGE_FILES = (
 )
 
 _PIXELS = 32 * 32
+_BATCH_IMAGES = 10_000
+_LABELS_BYTES = 4 << 20  # ten times the longest list, however it is spaced
+_PNG_START = b'\x89PNG\r\n\x1a\n' + struct.pack('>I4s', 13, b'IHDR')
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type; a palette's numbers are 3
 
 
 def convert(folder: str) -> None:
@@ -43,12 +48,7 @@ def convert(folder: str) -> None:
         )
     sources += zip(TRAIN_BATCHES, np.split(train_labels, len(TRAIN_BATCHES)), strict=True)
     for batch, labels in tqdm.tqdm(sources, desc='PNG to binary', unit='file', disable=None):
-        pixels = _decode(os.path.join(folder, f'{batch}.png'))
-        if len(pixels) != len(labels):
-            raise DataError(
-                f'{batch}.png: found {len(pixels)} images; expected {len(labels)}, one for each '
-                'label'
-            )
+        pixels = _decode(os.path.join(folder, f'{batch}.png'), len(labels))
         records = np.empty((len(labels), 1 + 3 * _PIXELS), np.uint8)
         records[:, 0] = labels
         channel_first = pixels.transpose(0, 2, 1)  # [images, 3, 1024]
@@ -58,33 +58,59 @@ def convert(folder: str) -> None:
 
 def _labels(path: str) -> np.ndarray:
     try:
-        with open(path, encoding='utf-8') as file:
-            labels = np.asarray(json.load(file))
-    except ValueError as error:
+        with open(path, 'rb') as file:
+            text = file.read(_LABELS_BYTES + 1)
+        if len(text) > _LABELS_BYTES:
+            raise ValueError(f'more than {_LABELS_BYTES} bytes')
+        labels = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DataError(f'{os.path.basename(path)}: found {error}; expected JSON') from error
-    if labels.ndim != 1 or labels.dtype.kind != 'i' or not np.all((labels >= 0) & (labels <= 9)):
+    # Looked at one by one: an array of whatever the list holds may be far larger than the list.
+    if (
+        not isinstance(labels, list)
+        or not 0 < len(labels) <= len(TRAIN_BATCHES) * _BATCH_IMAGES
+        or not all(type(label) is int and 0 <= label <= 9 for label in labels)
+    ):
         raise DataError(f'{os.path.basename(path)}: expected one list of classes from 0 to 9')
-    return labels.astype(np.uint8)  # [labels]
+    return np.array(labels, np.uint8)  # [labels]
 
 
-def _decode(path: str) -> np.ndarray:
-    """Pixels of a batch: uint8 [images, 1024, 3]."""
+def _decode(path: str, count: int) -> np.ndarray:
+    """Pixels of a batch of `count` images: uint8 [count, 1024, 3]."""
+    _check_png(path, count)
     with _standard_error_closed():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
     try:
         with tf.device('CPU'):
-            pixels = tf.io.decode_png(tf.io.read_file(path)).numpy()
+            pixels = tf.io.decode_png(tf.io.read_file(path), channels=3).numpy()
     except tf.errors.InvalidArgumentError as error:
         raise DataError(
             f'{os.path.basename(path)}: found a damaged file; expected a PNG'
         ) from error
-    if pixels.dtype != np.uint8 or pixels.shape[1:] != (_PIXELS, 3):
-        raise DataError(
-            f'{os.path.basename(path)}: found pixels {pixels.shape}; expected {_PIXELS} RGB a row'
-        )
     return pixels
+
+
+def _check_png(path: str, count: int) -> None:
+    """Raises DataError unless a PNG's header tells of `count` rows of 1,024 RGB pixels.
+
+    TensorFlow makes room for what the header promises, whatever it is.
+    """
+    name = os.path.basename(path)
+    with open(path, 'rb') as file:
+        start = file.read(len(_PNG_START) + 10)
+    if len(start) < len(_PNG_START) + 10 or not start.startswith(_PNG_START):
+        raise DataError(f'{name}: found a damaged file; expected a PNG')
+    width, height, bits, kind = struct.unpack('>2I2B', start[len(_PNG_START) :])
+    channels = _PNG_CHANNELS.get(kind, 0)
+    if (width, bits, channels) != (_PIXELS, 8, 3):
+        raise DataError(
+            f'{name}: found pixels ({height}, {width}, {channels}) of {bits} bits; expected '
+            f'{_PIXELS} RGB a row'
+        )
+    if height != count:
+        raise DataError(f'{name}: found {height} images; expected {count}, one for each label')
 
 
 @contextlib.contextmanager

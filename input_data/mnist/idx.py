@@ -6,6 +6,8 @@ unsigned bytes only: 3 dimensions for images, 1 for labels.
 """
 
 import contextlib
+import errno
+import glob
 import gzip
 import io
 import os
@@ -23,6 +25,7 @@ _FILE_PREFIX = {'train': 'train', 'test': 't10k'}
 _GZIP_MAGIC = b'\x1f\x8b'
 _UNSIGNED_BYTE = 0x08
 _MAX_SIDE = 1 << 14
+_MAX_BYTES = 1_000_000_000  # twice EMNIST's largest file; little gzip data can unpack to any size
 _READ_BYTES = 1 << 20
 
 
@@ -154,6 +157,8 @@ def replacing(paths: Sequence[str]) -> Iterator[list[str]]:
     The temporary files start empty whatever a killed run left there, lie beside their targets
     (renaming is atomic only inside one file system) and are hidden, so that no glob for records
     finds half a file. Any exception removes them and leaves existing targets as they were.
+    Several targets cannot change at one moment: while they do, the last one is absent, so that
+    whoever reads them then, or after a kill, misses it and never takes old files with new ones.
 
     Yields:
       One temporary path for each of `paths`.
@@ -161,17 +166,31 @@ def replacing(paths: Sequence[str]) -> Iterator[list[str]]:
     temporary = [
         os.path.join(os.path.dirname(path), f'.{os.path.basename(path)}.partial') for path in paths
     ]
+    for path in paths:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     try:
         for path in temporary:
             open(path, 'wb').close()
         yield temporary
+        if len(paths) > 1 and os.path.lexists(paths[-1]):
+            os.remove(paths[-1])
         for source, target in zip(temporary, paths, strict=True):
             os.replace(source, target)
-    except BaseException:
+    except BaseException as error:
         for path in temporary:
             with contextlib.suppress(OSError):
                 os.remove(path)
+        if isinstance(error, OSError):
+            # A full disk is found while writing, where the system does not say to which file.
+            error.filename = error.filename or paths[0]
         raise
+
+
+def remove_partial(folder: str, name: str) -> None:
+    """Removes what a killed run left of `replacing` a file of this name, or shards of it."""
+    for path in glob.glob(os.path.join(glob.escape(folder), f'.{glob.escape(name)}*.partial')):
+        os.remove(path)
 
 
 def _read(path: str, dimensions: int) -> np.ndarray:
@@ -212,6 +231,11 @@ def _parse(path: str, stream: IO[bytes] | io.BufferedIOBase, dimensions: int) ->
     body = bytearray()
     while len(body) <= expected and (piece := stream.read(_READ_BYTES)):
         body += piece
+        if len(body) > _MAX_BYTES:
+            raise DataError(
+                f'{path}: found dimensions {shape} and as much data; expected at most '
+                f'{_MAX_BYTES} bytes'
+            )
     if len(body) < expected:
         raise DataError(
             f'{path}: found {len(body)} bytes of data; expected {expected} for dimensions {shape}'
@@ -220,7 +244,7 @@ def _parse(path: str, stream: IO[bytes] | io.BufferedIOBase, dimensions: int) ->
         raise DataError(
             f'{path}: found bytes after the data; expected {expected} for dimensions {shape}'
         )
-    return np.frombuffer(bytes(body), np.uint8).reshape(shape)  # [n, h, w] or [n]
+    return np.frombuffer(memoryview(body).toreadonly(), np.uint8).reshape(shape)  # [n, h, w] or [n]
 
 
 def _write(path: str, values: np.ndarray, dimensions: int) -> None:

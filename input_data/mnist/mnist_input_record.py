@@ -16,6 +16,7 @@ TRAIN_SHIFT, TEST_SHIFT = 2, 0  # the files of a directory that the release read
 MNIST_CLASSES = 10
 EVAL_SIZE = 10_000  # MNIST's test set, and the release's default for any
 LABEL_SAMPLE = 10_000  # records that are searched for classes beyond MNIST's ten
+MOST_CLASSES = 256  # labels of raw files are bytes
 
 # The names of a record's features, by number of targets.
 LABELS = {1: ('label',), 2: ('label_1', 'label_2')}
@@ -37,12 +38,12 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     height, width = _image_size(paths, request.num_targets)
     limit = request.eval_size if request.split == 'test' else None
     try:
-        num_classes = max(MNIST_CLASSES, 1 + _highest_label(paths, request.num_targets))
+        num_classes = _num_classes(paths, request.num_targets)
         info = DatasetInfo(height, width, 1, num_classes, request.num_targets)
         examples = records.open_set(paths, lambda batch: _parse(batch, info), limit)
-    except tf.errors.OpError as error:
+    except records.READ_ERRORS as error:
         check(request)
-        raise DataError(f'{paths[0]}: {error.message.splitlines()[0]}') from error
+        raise records.unexplained(paths[0], error) from error
     num_examples = examples.num_examples
     if limit is not None:
         num_examples = min(limit, num_examples)
@@ -64,10 +65,9 @@ def check(request: InputRequest) -> None:
     height, width = _image_size(paths, request.num_targets)
     records.check(paths, lambda example: None)
     try:
-        highest_label = _highest_label(paths, request.num_targets)
-    except tf.errors.OpError:  # some record has no label, which is found below
-        highest_label = 0
-    num_classes = max(MNIST_CLASSES, 1 + highest_label)
+        num_classes = _num_classes(paths, request.num_targets)
+    except records.READ_ERRORS:  # some record has no label, which is found below
+        num_classes = MNIST_CLASSES
     info = DatasetInfo(height, width, 1, num_classes, request.num_targets)
     records.check(paths, lambda example: _fault(example, info))
 
@@ -202,10 +202,12 @@ def _integer(example: tf.train.Example, name: str) -> int:
     return next(iter(example.features.feature[name].int64_list.value), -1)
 
 
-def _highest_label(paths: list[str], num_targets: int) -> int:
+def _num_classes(paths: list[str], num_targets: int) -> int:
+    """MNIST's ten, or more if a label of the first records is higher."""
     spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in LABELS[num_targets]}
-    sample = tf.data.TFRecordDataset(paths).take(LABEL_SAMPLE).batch(1000)
+    sample = records.serialized_examples(paths, LABEL_SAMPLE).batch(1000)
     labels = sample.map(lambda batch: tf.io.parse_example(batch, spec))
-    return max(
+    highest = max(
         int(max(column.max() for column in row.values())) for row in labels.as_numpy_iterator()
     )
+    return min(max(MNIST_CLASSES, 1 + highest), MOST_CLASSES)

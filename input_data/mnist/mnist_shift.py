@@ -33,6 +33,7 @@ Block = tuple[str, int, int, int]
 
 _BLOCK_BYTES = 4 << 20
 _BLOCKS_AHEAD = 4
+_MOST_WORKERS = 256
 _job: Callable[[Block], int] | None = None
 
 
@@ -92,7 +93,9 @@ def main(values: flags.FlagValues) -> None:
     started = time.monotonic()
     images, labels = idx.read_split(values.data_dir, values.split, values.max_load)
     if labels.max() > 127:
-        raise DataError(f'--data_dir: found label {labels.max()}; expected 127 at most')
+        raise DataError(
+            f'--data_dir={values.data_dir}: found label {labels.max()}; expected 127 at most'
+        )
     sizes = {'shift': values.shift, 'pad': values.pad}
     draws = {'num_pairs': values.num_pairs, 'seed': values.seed, 'split': values.split}
     if values.multi_targets:
@@ -104,6 +107,7 @@ def main(values: flags.FlagValues) -> None:
     name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'
     name = f'multi{name}' if values.multi_targets else name
     paths = output_paths(output_dir, name, source.count, values.max_shard, values.multi_targets)
+    idx.remove_partial(output_dir, name)  # perhaps of other shards, and in the way of these
     write_records(source, paths, values.num_workers)
     seconds = time.monotonic() - started
     print(paths[0] if len(paths) == 1 else f'{paths[0]} to {os.path.basename(paths[-1])}')
@@ -168,6 +172,8 @@ def _in_workers(
     if num_workers == 1:
         yield from map(job, blocks)
         return
+    # Forked workers start all at once: one zero too many must not take the machine down.
+    num_workers = min(num_workers, _MOST_WORKERS)
     # Forked workers share the images; NumPy alone has no threads that a fork could break.
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
     context = multiprocessing.get_context(method)

@@ -36,6 +36,8 @@ _GZIP_MAGIC = b'\x1f\x8b'
 _MAX_DIMENSIONS = 8
 _MAX_SIDE = 4096
 _READ_BYTES = 1 << 20
+_BLOCK_BYTES = 32 << 20  # of images in memory
+_MAX_READ_BYTES = 256 << 20  # into one array; little gzip data can unpack to any size
 
 
 class MatrixFile:
@@ -110,20 +112,25 @@ class MatrixFile:
             raise DataError(f'{self.path}: found dimensions {self.shape}; expected all above 0')
         return 8 + stored_bytes
 
-    def _read(self, size: int) -> bytes:
+    def _read(self, size: int) -> bytearray:
         """Up to `size` bytes; fewer only at the end of the file."""
         # The header may lie: memory grows with the bytes that are there, never with its promise.
         content = bytearray()
         try:
             while piece := self._stream.read(min(size - len(content), _READ_BYTES)):
                 content += piece
+                if len(content) > _MAX_READ_BYTES:
+                    raise DataError(
+                        f'{self.path}: found more than {_MAX_READ_BYTES} bytes of data to hold at '
+                        'once; expected fewer'
+                    )
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(
                 f'{self.path}: found damaged gzip data ({error}); expected a whole file'
             ) from error
         except OSError as error:
             raise DataError(f'{self.path}: {error.strerror}; expected a readable file') from error
-        return bytes(content)
+        return content
 
     def _check_length(self, found: int) -> None:
         expected = math.prod(self.shape) * self.dtype.itemsize
@@ -146,9 +153,10 @@ class RawSplit:
     info: np.ndarray  # [n, 4] int32, in the order of INFO_LIMITS
 
     def images(self, rows: int) -> Iterator[np.ndarray]:
-        """The stereo pairs, `rows` at a time: uint8 [k, 2, height, width]."""
+        """The stereo pairs, `rows` at a time or fewer large ones: uint8 [k, 2, height, width]."""
+        most = max(1, _BLOCK_BYTES // (2 * self.height * self.width))
         with MatrixFile(self.images_path) as matrix:
-            yield from matrix.blocks(rows)
+            yield from matrix.blocks(min(rows, most))
 
     def objects(self) -> set[tuple[int, int]]:
         """(category, instance) of each toy that is shown."""

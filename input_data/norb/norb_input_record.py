@@ -44,9 +44,9 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
             return _parse(serialized, height, width, held_out, is_test)
 
         examples = norb_store.open_set(paths, parse, limit)
-    except tf.errors.OpError as error:
+    except records.READ_ERRORS as error:
         check(request)
-        raise DataError(f'{paths[0]}: {error.message.splitlines()[0]}') from error
+        raise records.unexplained(paths[0], error) from error
     if request.validate and isinstance(examples, records.StreamedExamples):
         raise DataError(
             f'{paths[0]}: --validate: found more than {norb_store.MEMORY_LIMIT_BYTES} bytes of '
@@ -147,7 +147,7 @@ def _held_out_instances(paths: list[str]) -> np.ndarray:
         'label': tf.io.FixedLenFeature([], tf.int64),
         'meta': tf.io.FixedLenFeature([NUM_META], tf.int64),
     }
-    serialized = tf.data.TFRecordDataset(paths).batch(records.PARSE_BATCH)
+    serialized = records.serialized_examples(paths).batch(records.PARSE_BATCH)
     toys = set()
     for batch in serialized.map(lambda batch: tf.io.parse_example(batch, spec)):
         toys.update(zip(batch['label'].numpy(), batch['meta'][:, 0].numpy(), strict=True))

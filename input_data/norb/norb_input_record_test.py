@@ -209,7 +209,7 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         damaged = bytearray(content)
         damaged[len(content) // 2] ^= 255
         for bad, message in (
-            (bytes(damaged), 'record 5 is corrupt'),
+            (bytes(damaged), 'record 5 has a corrupt length'),
             (content[:-7], 'cut short in record 9'),
             (b'', 'is empty'),
         ):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from input_data import record_files, records
 from input_data.batching import Examples
+from input_data.errors import DataError
 
 MEMORY_LIMIT_BYTES = 4 * records.MEMORY_LIMIT_BYTES  # sets with larger record files are streamed
 PARSE_BATCH = 128  # records parsed by one call
@@ -23,17 +24,20 @@ def open_set(
     As the batches come they are put into arrays that TensorFlow takes as they are; joined in the
     end they would need three times as much.
     """
-    if sum(os.path.getsize(path) for path in paths) > MEMORY_LIMIT_BYTES:
+    file_bytes = sum(os.path.getsize(path) for path in paths)
+    if file_bytes > MEMORY_LIMIT_BYTES:
         return records.open_set(paths, parse)
     total = sum(record_files.count(path).num_records for path in paths)
     total = total if limit is None else min(limit, total)
-    serialized = tf.data.TFRecordDataset(paths).take(total).batch(PARSE_BATCH)
+    serialized = records.serialized_examples(paths, total).batch(PARSE_BATCH)
     parsed = serialized.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
     arrays, filled = {}, 0
     for batch in parsed.as_numpy_iterator():
         count = len(batch['labels'])
         for name, values in batch.items():
             if name not in arrays:
+                if total * math.prod(values.shape[1:]) * values.itemsize > file_bytes:
+                    raise DataError(f'{paths[0]}: found records of several sizes; expected one')
                 arrays[name] = _page_aligned((total, *values.shape[1:]), values.dtype)
             arrays[name][filled : filled + count] = values
         filled += count
