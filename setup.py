@@ -17,7 +17,7 @@ setup(
     install_requires=[
         'absl-py>=2.1',
         'jinja2>=3.1.2',
-        'keras>=3.3',
+        'keras>=3.5',  # ops.map and ops.custom_gradient
         'matplotlib>=3.8',
         'numpy>=1.26',
         'pillow>=10.3',
