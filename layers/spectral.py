@@ -24,16 +24,19 @@ for each pair of channels in place of 2,916. Gradients are those of the three ma
 """
 
 import contextlib
-import functools
+import itertools
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from layers.spectral_matrices import make_transforms
+
 Tensor = Any
 
 MAX_POINTS = 16  # along an axis: the transforms are dense, their cost grows with points^4
+PIECE_BYTES = 160 << 20  # of a kernel's spectrum: just holds that of the MNIST network whole
 MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
 MIN_BATCH = 16  # below this the kernel's transform, done once a batch, costs more (measured, CPU)
 MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
@@ -48,14 +51,6 @@ class Axis(NamedTuple):
     tile: int  # outputs of a tile
     tiles: int
     points: slice  # of a tile that are cut out; the others are zeros in every phase
-
-
-class Transforms(NamedTuple):
-    """The constant matrices; R rows or columns are the real products."""
-
-    input: np.ndarray  # [R, N_y * N_x]
-    kernel: np.ndarray  # [R, T * T]
-    output: np.ndarray  # [m_y * m_x, R]
 
 
 def convolve(
@@ -86,8 +81,10 @@ def convolve(
     spectrum = ops.matmul(matrix, _cut(maps, axes, stride))
     spectrum = ops.reshape(spectrum, (products, -1, phase_channels))  # [R, tiles * batch, c]
     if kernel_spectrum is None:
-        kernel_spectrum = transform_kernel(maps.shape, kernel, stride, padding)
-    result = _multiply(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
+        phases = _kernel_phases(kernel, stride, taps)
+        result = _multiply(spectrum, phases, transforms.kernel)  # [R, tiles * batch, out_channels]
+    else:
+        result = ops.matmul(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
     result = ops.matmul(transforms.output, ops.reshape(result, (products, -1)))
 
     result = ops.reshape(result, (y.tile, x.tile, y.tiles, x.tiles, -1, out_channels))
@@ -96,7 +93,7 @@ def convolve(
     return result[:, : y.outputs, : x.outputs]
 
 
-def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) -> Tensor:
+def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) -> Tensor | None:
     """The kernel's side of the products, the same for every batch.
 
     Args:
@@ -106,14 +103,18 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
       padding: 'valid' or 'same'.
 
     Returns:
-      [R, stride * stride * in_channels, out_channels]
+      [R, stride * stride * in_channels, out_channels]; None if that is too large to be kept.
     """
     size, _, in_channels, out_channels = kernel.shape
     taps = -(-size // stride)
     y, x = (plan(length, size, stride, padding) for length in shape[1:3])
     matrix = make_transforms(y.tile, x.tile, taps).kernel
-    spectrum = ops.matmul(matrix, _kernel_phases(kernel, stride, taps))
-    return ops.reshape(spectrum, (len(matrix), stride * stride * in_channels, out_channels))
+    phases = _kernel_phases(kernel, stride, taps)
+    if _spectrum_bytes(matrix, phases) > PIECE_BYTES:
+        return None
+    return ops.reshape(
+        ops.matmul(matrix, phases), (len(matrix), stride * stride * in_channels, out_channels)
+    )
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
@@ -159,69 +160,65 @@ def plan(length: int, size: int, stride: int, padding: str) -> Axis:
     return Axis(before, stride * (last - skipped), outputs, tile, tiles, used)
 
 
-@ops.custom_gradient
-def _multiply(spectrum: Tensor, kernel_spectrum: Tensor) -> Tensor:
-    """Matrix products whose two gradients are computed one after the other.
+def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
+    """The products with the kernel's spectrum, of which one piece is there at a time.
 
-    The largest tensors of a training step are the kernel's spectrum and its gradient (800 MB
-    each for CIFAR-10): in this order the first is gone before the second is there.
+    In one piece, it and its gradient would be the largest tensors of a training step (800 MB
+    each for CIFAR-10). The gradient makes the pieces again, in less time than storing takes.
+
+    Args:
+      spectrum: [R, tiles * batch, c] of the maps.
+      phases: [T * T, c * out_channels] of the kernel.
+      matrix: [R, T * T], KERNEL.
+
+    Returns:
+      [R, tiles * batch, out_channels]
     """
+    channels = spectrum.shape[-1]
+    count = min(len(matrix), -(-_spectrum_bytes(matrix, phases) // PIECE_BYTES))
+    bounds = [len(matrix) * piece // count for piece in range(count + 1)]
+    pieces = [slice(*ends) for ends in itertools.pairwise(bounds)]  # of the R products
 
-    def gradient(*args, upstream=None):
-        upstream = args[-1] if upstream is None else upstream
-        of_spectrum = ops.einsum('rno,rco->rnc', upstream, kernel_spectrum)
-        with _after(of_spectrum):
-            of_kernel = ops.einsum('rnc,rno->rco', spectrum, upstream)
-        return of_spectrum, of_kernel
+    def transform(piece):
+        kernel = ops.matmul(matrix[piece], phases)
+        return ops.reshape(kernel, (kernel.shape[0], channels, -1))
 
-    return ops.matmul(spectrum, kernel_spectrum), gradient
+    @ops.custom_gradient
+    def multiply(spectrum, phases):
+        products = []
+        for piece in pieces:
+            with _after(products[-1:]):
+                products.append(ops.matmul(spectrum[piece], transform(piece)))
+
+        def gradient(*args, upstream=None):
+            upstream = args[-1] if upstream is None else upstream
+            of_spectrum, of_phases = [], ops.zeros_like(phases)
+            for piece in pieces:
+                given, products = upstream[piece], spectrum[piece]
+                with _after([of_phases]):
+                    of_spectrum.append(ops.einsum('rno,rco->rnc', given, transform(piece)))
+                with _after(of_spectrum[-1:]):
+                    of_kernel = ops.einsum('rnc,rno->rco', products, given)
+                    of_kernel = ops.reshape(of_kernel, (of_kernel.shape[0], -1))
+                    of_phases = of_phases + ops.matmul(matrix[piece].T, of_kernel)
+            return ops.concatenate(of_spectrum, axis=0), of_phases
+
+        return ops.concatenate(products, axis=0), gradient
+
+    return multiply(spectrum, phases)
 
 
-def _after(tensor: Tensor) -> contextlib.AbstractContextManager:
-    """Lets what is computed within wait for the tensor; other backends plan by memory anyway."""
+def _spectrum_bytes(matrix: np.ndarray, phases: Tensor) -> int:
+    return 4 * len(matrix) * phases.shape[-1]
+
+
+def _after(tensors: list[Tensor]) -> contextlib.AbstractContextManager:
+    """Lets what is computed within wait for the tensors; other backends plan by memory anyway."""
     if keras.backend.backend() != 'tensorflow':
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    return tf.control_dependencies([tensor])
-
-
-@functools.cache
-def make_transforms(tile_height: int, tile_width: int, taps: int) -> Transforms:
-    """The matrices for tiles of so many outputs and so many taps along both axes."""
-    height, width = tile_height + taps - 1, tile_width + taps - 1
-    rows: list[np.ndarray] = []
-    kernel_rows: list[np.ndarray] = []
-    output_rows: list[np.ndarray] = []
-    done = set()
-    for u in range(height):
-        for v in range(width):
-            mirrored = (-u % height, -v % width)
-            if mirrored in done:
-                continue
-            done.add((u, v))
-            wave = functools.partial(_wave, u / height, v / width)
-            x, k = wave(height, width), wave(taps, taps).conj()
-            y = wave(tile_height, tile_width).conj() / (height * width)
-            if mirrored == (u, v):  # a real frequency: one real product
-                rows.append(x.real)
-                kernel_rows.append(k.real)
-                output_rows.append(y.real)
-                continue
-            y = 2 * y  # the frequency and its mirror image
-            rows += [x.real + x.imag, x.real, x.imag]
-            kernel_rows += [k.real, k.imag - k.real, k.real + k.imag]
-            # Re(y) Re(XK) - Im(y) Im(XK), sorted by P1, P2, P3
-            output_rows += [y.real - y.imag, -y.imag, -y.real]
-    stacked = (np.array(part, np.float32) for part in (rows, kernel_rows, output_rows))
-    inputs, kernels, outputs = stacked
-    return Transforms(inputs, kernels, np.ascontiguousarray(outputs.T))
-
-
-def _wave(u: float, v: float, height: int, width: int) -> np.ndarray:
-    """exp(-2 pi i (u y + v x)) over a grid, flat: [height * width] complex."""
-    angle = u * np.arange(height)[:, None] + v * np.arange(width)
-    return np.exp(-2j * np.pi * angle).ravel()
+    return tf.control_dependencies(tensors)
 
 
 def _cut(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:

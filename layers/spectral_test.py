@@ -1,11 +1,13 @@
 """The frequency domain gives what direct convolution gives, in value and gradients."""
 
+import unittest.mock
+
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
 import layers
-from layers import spectral
+from layers import spectral, spectral_matrices
 
 TOLERANCE = 1e-5
 
@@ -29,7 +31,7 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
             return (result, *tape.gradient(loss, (maps, kernel)))
 
         direct = evaluate(lambda: tf.nn.conv2d(maps, kernel, stride, padding.upper()))
-        ours = evaluate(lambda: spectral.convolve(maps, kernel, stride, padding))
+        ours = evaluate(tf.function(lambda: spectral.convolve(maps, kernel, stride, padding)))
         for name, expected, actual in zip(('value', 'maps', 'kernel'), direct, ours, strict=True):
             self.assertEqual(actual.shape, expected.shape, name)
             self.assertLess(relative(actual, expected), TOLERANCE, name)
@@ -54,8 +56,22 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
             with self.subTest(size=size, stride=stride, height=height, width=width, pad=padding):
                 self.assert_equals_direct(height, width, size, stride, padding)
 
+    def test_pieces_give_what_the_whole_gives(self):
+        for size in (1 << 20, 100 << 10, 1):  # one piece, a few, one for each product
+            with unittest.mock.patch.object(spectral, 'PIECE_BYTES', size):
+                self.assert_equals_direct(24, 24, 9, 2, 'same', 8, 16)
+
+    def test_a_large_spectrum_is_not_kept(self):
+        kernel = tf.ones([9, 9, 8, 16])
+        arguments = ((None, 20, 20, 8), kernel, 2, 'valid')
+        size = 4 * 148 * (2 * 2 * 8) * 16  # bytes of 148 products for each pair of channels
+        with unittest.mock.patch.object(spectral, 'PIECE_BYTES', size):
+            self.assertEqual(spectral.transform_kernel(*arguments).shape, (148, 32, 16))
+        with unittest.mock.patch.object(spectral, 'PIECE_BYTES', size - 1):
+            self.assertIsNone(spectral.transform_kernel(*arguments))
+
     def test_products_are_as_few_as_documented(self):
-        self.assertLen(spectral.make_transforms(6, 6, 5).input, 148)
+        self.assertLen(spectral_matrices.make_transforms(6, 6, 5).input, 148)
 
     @parameterized.parameters(
         ((None, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', True),
