@@ -52,7 +52,7 @@ def run(
             main(values)
         return 0
     except KeyboardInterrupt:
-        message, status = 'interrupted; no file was changed', 130
+        message, status = 'interrupted; every file is as it was, or finished', 130
     except OSError as error:
         if values['debug'].value:
             raise

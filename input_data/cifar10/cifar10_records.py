@@ -18,8 +18,8 @@ if not __package__:
 from input_data import program
 from input_data.cifar10 import binary
 from input_data.errors import DataError
-from input_data.mnist import idx
 from input_data.mnist.record_layout import RecordLayout
+from input_data.replacing import replacing
 
 _BLOCK_IMAGES = 1000
 
@@ -59,7 +59,7 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
     if needed > free:
         raise DataError(f'{path}: found {free} bytes free on the disk; expected {needed}')
     with (
-        idx.replacing([path]) as [temporary],
+        replacing([path]) as [temporary],
         open(temporary, 'wb') as file,
         tqdm.tqdm(total=len(flat), unit='record', unit_scale=True, disable=None) as bar,
     ):

@@ -5,19 +5,16 @@ dimensions, then 4 bytes for each dimension) followed by the elements, row-major
 unsigned bytes only: 3 dimensions for images, 1 for labels.
 """
 
-import contextlib
-import errno
-import glob
 import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterator, Sequence
 from typing import IO
 
 import numpy as np
 
 from input_data.errors import DataError
+from input_data.replacing import replacing
 
 SPLITS = ('train', 'test', 'valid_train', 'valid_test')
 
@@ -148,49 +145,6 @@ def read_split(data_dir: str, split: str, max_load: int = 0) -> tuple[np.ndarray
         )
     part = slice(0, held_out) if split == 'valid_test' else slice(held_out, None)
     return images[part], labels[part]
-
-
-@contextlib.contextmanager
-def replacing(paths: Sequence[str]) -> Iterator[list[str]]:
-    """Gives names to write to, which become `paths` together once the block has ended well.
-
-    The temporary files start empty whatever a killed run left there, lie beside their targets
-    (renaming is atomic only inside one file system) and are hidden, so that no glob for records
-    finds half a file. Any exception removes them and leaves existing targets as they were.
-    Several targets cannot change at one moment: while they do, the last one is absent, so that
-    whoever reads them then, or after a kill, misses it and never takes old files with new ones.
-
-    Yields:
-      One temporary path for each of `paths`.
-    """
-    temporary = [
-        os.path.join(os.path.dirname(path), f'.{os.path.basename(path)}.partial') for path in paths
-    ]
-    for path in paths:
-        if os.path.isdir(path):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    try:
-        for path in temporary:
-            open(path, 'wb').close()
-        yield temporary
-        if len(paths) > 1 and os.path.lexists(paths[-1]):
-            os.remove(paths[-1])
-        for source, target in zip(temporary, paths, strict=True):
-            os.replace(source, target)
-    except BaseException as error:
-        for path in temporary:
-            with contextlib.suppress(OSError):
-                os.remove(path)
-        if isinstance(error, OSError):
-            # A full disk is found while writing, where the system does not say to which file.
-            error.filename = error.filename or paths[0]
-        raise
-
-
-def remove_partial(folder: str, name: str) -> None:
-    """Removes what a killed run left of `replacing` a file of this name, or shards of it."""
-    for path in glob.glob(os.path.join(glob.escape(folder), f'.{glob.escape(name)}*.partial')):
-        os.remove(path)
 
 
 def _read(path: str, dimensions: int) -> np.ndarray:

@@ -157,24 +157,6 @@ class IdxTest(parameterized.TestCase):
             idx.read_split(self.folder, 'valid_train')[1], labels[10_000:]
         )
 
-    def test_replacing_is_all_or_nothing(self):
-        first, second = self._put('first', b'old'), os.path.join(self.folder, 'second')
-        self._put('.first.partial', b'left by a killed run, and longer')
-        with self.assertRaises(KeyboardInterrupt), idx.replacing([first, second]) as temporary:
-            for path in temporary:
-                with open(path, 'ab') as file:
-                    file.write(b'new')
-            raise KeyboardInterrupt
-        self.assertEqual(os.listdir(self.folder), ['first'])
-        with open(first, 'rb') as file:
-            self.assertEqual(file.read(), b'old')
-        self._put('.first.partial', b'left by a killed run, and longer')
-        with idx.replacing([first, second]) as temporary, open(temporary[0], 'ab') as file:
-            file.write(b'new')
-        self.assertCountEqual(os.listdir(self.folder), ['first', 'second'])
-        with open(first, 'rb') as file:
-            self.assertEqual(file.read(), b'new')
-
 
 if __name__ == '__main__':
     absltest.main()

@@ -28,6 +28,7 @@ from input_data import program
 from input_data.errors import DataError
 from input_data.mnist import idx, shift
 from input_data.mnist.record_layout import RecordLayout
+from input_data.replacing import remove_partial, replacing
 
 Block = tuple[str, int, int, int]
 
@@ -55,7 +56,7 @@ def write_records(
     if needed > free:
         raise DataError(f'{paths[0]}: found {free} bytes free on the disk; expected {needed}')
     with (
-        idx.replacing(paths) as temporary,
+        replacing(paths) as temporary,
         tqdm.tqdm(total=source.count, unit='record', unit_scale=True, disable=None) as bar,
     ):
         blocks = _blocks(temporary, source.count, layout.record_bytes)
@@ -107,7 +108,7 @@ def main(values: flags.FlagValues) -> None:
     name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'
     name = f'multi{name}' if values.multi_targets else name
     paths = output_paths(output_dir, name, source.count, values.max_shard, values.multi_targets)
-    idx.remove_partial(output_dir, name)  # perhaps of other shards, and in the way of these
+    remove_partial(output_dir, name)  # perhaps of other shards, and in the way of these
     write_records(source, paths, values.num_workers)
     seconds = time.monotonic() - started
     print(paths[0] if len(paths) == 1 else f'{paths[0]} to {os.path.basename(paths[-1])}')

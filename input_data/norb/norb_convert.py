@@ -15,9 +15,9 @@ if not __package__:
 
 from input_data import program
 from input_data.errors import DataError
-from input_data.mnist.idx import replacing
 from input_data.norb import norb_files
 from input_data.norb.norb_files import RawSplit
+from input_data.replacing import replacing
 
 _BLOCK_ROWS = 256
 _RECORD_OVERHEAD = 200  # bytes of a record beside its pixels, more than there are
