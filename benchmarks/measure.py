@@ -104,7 +104,7 @@ def peak_memory_gb() -> float:
 def report(name: str, result: dict[str, object], as_json: bool) -> None:
     """Prints a result as a line, or as JSON."""
     if as_json:
-        print(json.dumps({'benchmark': name, **result}))
+        print(json.dumps({'benchmark': name, **result}), flush=True)
         return
     parts = (f'{key} {f"{v:.4g}" if isinstance(v, float) else v}' for key, v in result.items())
-    print(f'{name}: {", ".join(parts)}')
+    print(f'{name}: {", ".join(parts)}', flush=True)

@@ -13,7 +13,7 @@ from jobs.errors import JobError
 
 
 def prepare(gpu_memory_limit_mb: int = 0, mixed_precision: bool = False) -> None:
-    """Makes operations repeatable, keeps room on the GPUs, sets the precision.
+    """Makes operations repeatable, keeps room on the GPUs, sets the precision (TF32 on GPUs).
 
     Call once, before anything is placed on a device.
 
@@ -23,6 +23,8 @@ def prepare(gpu_memory_limit_mb: int = 0, mixed_precision: bool = False) -> None
       mixed_precision: whether layers compute in bfloat16; variables stay float32.
     """
     tf.config.experimental.enable_op_determinism()
+    # Ten bits of mantissa in the factors of a GPU's products, several times as fast.
+    tf.config.experimental.enable_tensor_float_32_execution(True)
     keras.config.set_dtype_policy('mixed_bfloat16' if mixed_precision else 'float32')
     for gpu in tf.config.list_physical_devices('GPU'):
         if gpu_memory_limit_mb:

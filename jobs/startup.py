@@ -27,7 +27,7 @@ def import_tensorflow(show_all: bool = False):
         import tensorflow as tf
 
         return tf
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     with captured_stderr() as captured:
         import tensorflow as tf
 

@@ -114,8 +114,8 @@ class _Recorder:
         bad_step = int(advanced.bad_step)
         if bad_step:
             raise JobError(
-                f'the loss at step {bad_step} is not finite; the last checkpoint in '
-                f'{self._settings.train_dir} is good (a lower learning_rate may help)'
+                f'the loss at step {bad_step} is not finite; {self._what_is_left()} '
+                '(a lower learning_rate may help)'
             )
         self._sums = self._sums + advanced.sums.numpy()
         self._steps += steps
@@ -137,8 +137,8 @@ class _Recorder:
         for name, variable in self._model.tf_variables().items():
             if not np.isfinite(variable.numpy()).all():
                 raise JobError(
-                    f'{name} is not finite after step {step}; no checkpoint is written, the last '
-                    f'one in {self._settings.train_dir} is good'
+                    f'{name} is not finite after step {step}; no checkpoint of it is written, '
+                    f'{self._what_is_left()}'
                 )
         directory = self._settings.train_dir
         path = checkpoint.save(directory, self._model, step, self._settings.keep_checkpoints)
@@ -147,6 +147,12 @@ class _Recorder:
         self._writer.flush()
         self._saved_step = step
         self._progress.say(f'Checkpoint {path}')
+
+    def _what_is_left(self) -> str:
+        newest = checkpoint.latest(self._settings.train_dir)
+        return (
+            f'the last checkpoint, {newest}, is good' if newest else 'there was no checkpoint yet'
+        )
 
     def _write_pictures(self) -> None:
         """What is too dear for every step. Computed by the chief, under a strategy with its copy.

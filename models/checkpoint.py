@@ -7,6 +7,7 @@ beta1_power, beta2_power and global_step.
 """
 
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -251,5 +252,8 @@ def _check_match(path: str, found: dict[str, list[int]], wanted: dict[str, tuple
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
+    """What an error says, without the marks of TensorFlow's own functions."""
+    lines = re.sub(
+        r'{{function_node [^}]*}} ?| ?\[Op:\w+\]( name: .*)?', '', str(error)
+    ).splitlines()
     return lines[0] if lines else type(error).__name__
