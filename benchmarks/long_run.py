@@ -25,7 +25,6 @@ from models import checkpoint
 
 WARM_STEPS = 500
 SECONDS_BETWEEN_LOOKS = 0.5
-LOOKS = 20  # of the start and of the end: memory comes and goes within a step
 ALLOWED_GROWTH = 0.05
 
 
@@ -47,9 +46,13 @@ def look(pid: int, step: int) -> Look:
 
 
 def growth(looks: list[Look]) -> dict[str, object]:
-    """Compares the first looks from step WARM_STEPS on with the last ones."""
+    """Compares the first quarter of the looks from step WARM_STEPS on with the last one.
+
+    Python frees cycles of references now and then only: single looks differ by that.
+    """
     warm = [found for found in looks if found.step >= WARM_STEPS]
-    first, last = warm[:LOOKS], warm[-LOOKS:]
+    part = len(warm) // 4
+    first, last = warm[:part], warm[-part:]
 
     def compare(name: str, choose: Callable) -> tuple[float, float]:
         return tuple(choose(getattr(found, name) for found in part) for part in (first, last))

@@ -30,7 +30,8 @@ def serving(folder: str, cut: int = 0):
 
         def copyfile(self, source, outputfile):
             content = source.read()
-            outputfile.write(content[: len(content) - cut])
+            with contextlib.suppress(ConnectionError):  # whoever fetches it may be killed
+                outputfile.write(content[: len(content) - cut])
 
         def log_message(self, *arguments):
             pass
