@@ -5,6 +5,7 @@
 # make fuzz     give every parser damaged files, for about 15 minutes
 # make lint     check format and style
 # make bench    measure speed and memory
+# make faults   kill programs, fill disks, run for long; see that nothing is lost (an hour)
 # make versions run every test with the oldest and the newest packages
 # All but versions set up .venv first.
 
@@ -15,7 +16,7 @@ DEMO := demo
 DEMO_STEPS := 300
 DATA := data
 
-.PHONY: bench demo mnist cifar10 test fuzz lint format clean versions
+.PHONY: bench demo faults mnist cifar10 test fuzz lint format clean versions
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -62,6 +63,10 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.inputs
 	$(BIN)/python -m benchmarks.making_records
 	$(BIN)/python -m benchmarks.scaling
+
+faults: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.long_run
 
 versions:
 	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"

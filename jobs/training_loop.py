@@ -150,9 +150,9 @@ class _Recorder:
 
     def _what_is_left(self) -> str:
         newest = checkpoint.latest(self._settings.train_dir)
-        return (
-            f'the last checkpoint, {newest}, is good' if newest else 'there was no checkpoint yet'
-        )
+        if newest is None:
+            return f'{self._settings.train_dir} holds no checkpoint yet'
+        return f'the last checkpoint, {newest}, is good'
 
     def _write_pictures(self) -> None:
         """What is too dear for every step. Computed by the chief, under a strategy with its copy.
