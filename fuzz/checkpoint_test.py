@@ -17,6 +17,8 @@ from fuzz.limits import only
 from fuzz.mutations import extremes, near
 from input_data import DatasetInfo
 from input_data.record_files import _masked_crc32c
+from jobs import evaluate
+from jobs.options import RunOptions
 from models import HParams, build_model, checkpoint
 from models.checkpoint import CheckpointError
 
@@ -145,11 +147,13 @@ HEADERS = st.builds(
 )
 
 
-@given(ENTRIES, HEADERS)
-@example({'dims': [1 << 40], 'size': 1 << 42}, HEADER)
-@example({'dtype': types_pb2.DT_STRING}, HEADER)
-def test_entries_that_lie(changes, header):
-    content = table([(b'', header.SerializeToString()), (b'numbers', entry(**changes))])
+@given(ENTRIES, HEADERS, st.binary(min_size=1, max_size=9))
+@example({'dims': [1 << 40], 'size': 1 << 42}, HEADER, b'numbers')
+@example({'dtype': types_pb2.DT_STRING}, HEADER, b'in\n2 \xfflines\0')
+@example({}, HEADER, b'some\nweights')
+@example({}, HEADER, b'\xff\0weights')
+def test_entries_that_lie(changes, header, name):
+    content = table([(b'', header.SerializeToString()), (name, entry(**changes))])
     read({INDEX: content, DATA: NUMBERS.tobytes()})
 
 
@@ -201,6 +205,20 @@ def test_tensors_of_other_types(step, kind):
             checkpoint.restore(path, model)
         with only(CheckpointError, naming=path):
             assert checkpoint.step_of(path) >= 0
+
+
+@given(near(b'model_checkpoint_path: "model.ckpt-2"\nall_model_checkpoint_paths: "/nowhere"\n'))
+def test_state_of_anything(content):
+    """A `checkpoint` file, which TensorFlow has faith in, does not say what is followed."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(summary_dir=folder, eval_interval_secs=0, eval_timeout_secs=0)
+        train_dir = pathlib.Path(options.train_dir)
+        train_dir.mkdir()
+        (train_dir / 'checkpoint').write_bytes(content)
+        newest = str(train_dir / 'model.ckpt-7')
+        pathlib.Path(f'{newest}.index').touch()
+        with only():
+            assert list(evaluate._new_checkpoints(options)) == [newest]
 
 
 @given(st.text('0123456789x-.\u0663', max_size=9))

@@ -2,9 +2,12 @@
 
 import gzip
 import struct
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+
+Edits = st.SearchStrategy[Callable[[bytes], bytes]]
 
 MOST_EDITS = 4
 LONGEST_RUN = 64  # bytes that one edit inserts or repeats
@@ -26,7 +29,7 @@ def fields(offset: int, form: str) -> list[Field]:
     return [Field(offset + size * number, order + kind) for number in range(count)]
 
 
-def near(valid: bytes, header: list[Field] = ()) -> st.SearchStrategy[bytes]:
+def near(valid: bytes, header: Sequence[Field] = ()) -> st.SearchStrategy[bytes]:
     """`valid` itself, or after a few edits; half as many times, bytes of no kind at all.
 
     Args:
@@ -71,14 +74,14 @@ def extremes(form: str) -> list[int]:
     return sorted(value for value in candidates if lowest <= value <= highest)
 
 
-def _place():
+def _place() -> st.SearchStrategy[Callable[[bytes], int]]:
     """Where to edit content of any length: a function of the content."""
     start = st.integers(0, NEAR_START).map(lambda offset: lambda content: min(offset, len(content)))
     anywhere = st.integers(0, 1 << 16).map(lambda part: lambda content: part * len(content) >> 16)
     return st.one_of(start, anywhere)
 
 
-def _edit(change, *arguments):
+def _edit(change: Callable[..., bytes], *arguments: st.SearchStrategy) -> Edits:
     """An edit at a place: `change(before, after, ...)` of what lies around it."""
 
     def make(place, *values):
@@ -91,32 +94,32 @@ def _edit(change, *arguments):
     return st.builds(make, _place(), *arguments)
 
 
-def _run():
+def _run() -> st.SearchStrategy[int]:
     return st.integers(1, LONGEST_RUN)
 
 
-def _flip():
+def _flip() -> Edits:
     def change(before, after, mask):
         return before + bytes([after[0] ^ mask]) + after[1:] if after else before
 
     return _edit(change, st.integers(1, 255))
 
 
-def _cut():
+def _cut() -> Edits:
     return _edit(lambda before, after: before)
 
 
-def _delete():
+def _delete() -> Edits:
     return _edit(lambda before, after, length: before + after[length:], _run())
 
 
-def _insert():
+def _insert() -> Edits:
     return _edit(
         lambda before, after, new: before + new + after, st.binary(min_size=1, max_size=LONGEST_RUN)
     )
 
 
-def _repeat():
+def _repeat() -> Edits:
     return _edit(
         lambda before, after, length, times: before + after[:length] * times + after,
         _run(),
@@ -124,7 +127,7 @@ def _repeat():
     )
 
 
-def _set(header: list[Field]):
+def _set(header: Sequence[Field]) -> Edits:
     def make(field, value):
         packed = struct.pack(field.form, value)
 

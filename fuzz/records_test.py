@@ -1,5 +1,6 @@
 """Record files, the examples in them, and the pipelines that read them."""
 
+import os
 import struct
 
 import numpy as np
@@ -35,6 +36,9 @@ def frame(record: bytes, length: int | None = None) -> bytes:
     return head + struct.pack('<I', checksums[0]) + record + struct.pack('<I', checksums[1])
 
 
+# For tests that make pipelines of TensorFlow's, which take half a second.
+few = settings(max_examples=settings.default.max_examples // 4)
+
 SOME_RECORDS = st.lists(st.binary(max_size=40), min_size=1, max_size=5)
 LIES = st.sampled_from(extremes('Q') + [40, 1 << 31, 1 << 40, 1 << 62])
 LYING = st.builds(
@@ -57,11 +61,27 @@ def test_frames(content):
             pass
 
 
+def test_record_of_more_than_memory():
+    length = 3 << 30
+    with file_of(frame(b'', length)[:12]) as path:
+        os.truncate(path, length + record_files.FRAME_BYTES)  # of no blocks: it takes no room
+        for look in (record_files.check_frames, record_files.count, records.first_record):
+            with only(DataError, naming=path), pytest.raises(DataError, match='a length of'):
+                look(path)
+
+
 @given(SOME_RECORDS)
+@example([b'', bytes(16), b''])
 def test_count_and_frames_of_whole_files(contents):
     with file_of(b''.join(map(frame, contents))) as path:
         assert record_files.count(path).num_records == len(contents)
         record_files.check_frames(path)
+
+
+@few
+@given(SOME_RECORDS)
+def test_whole_files_are_read(contents):
+    with file_of(b''.join(map(frame, contents))) as path:
         found = [record.numpy() for record in records.serialized_examples([path])]
         assert found == contents
 
@@ -91,10 +111,6 @@ def changed_features(whole: dict):
         changes,
         lost,
     )
-
-
-# Each makes pipelines of TensorFlow's, which takes half a second.
-few = settings(max_examples=settings.default.max_examples // 4)
 
 
 def read(content: bytes, dataset: str, num_targets: int, validate: bool = False) -> None:
@@ -150,6 +166,7 @@ NAMES = st.text('ab/.@*?[]-0123456789', max_size=30)
         NAMES.map(lambda name: f'{name}@{"9" * 5000}'),
     )
 )
+@example('\n')
 def test_names_of_files(name):
     with only(DataError):
         assert record_files.resolve(f'nowhere/{name}', ())

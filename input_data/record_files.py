@@ -15,6 +15,8 @@ from input_data.errors import DataError
 FRAME_BYTES = 16  # around each record: length (8), its checksum (4), checksum of the data (4)
 _HEAD_BYTES = 12  # of these, what is before the record
 _MOST_SHARDS = 99_999
+_MOST_RECORD_BYTES = 64 << 20  # three images of 4096x4096 have 50 million
+_LOOKS = 64  # frames at the start of a file that `count` looks at
 _BLOCK_BYTES = 16 << 20  # read at a time
 
 
@@ -89,16 +91,15 @@ def count(path: str) -> Shard:
     Raises:
       DataError: if the file is empty, no record file, or ends within a record.
     """
-    size = os.path.getsize(path)
-    if size == 0:
-        raise DataError(f'{path}: the record file is empty')
+    size = _size(path)
     with open(path, 'rb') as file:
-        length = _frame_length(file, path, 0, 0)
-        # Writers of image records give all of them one length: look at the last to be sure.
-        records, rest = divmod(size, length + FRAME_BYTES)
-        last = (records - 1) * (length + FRAME_BYTES)
-        if rest == 0 and _looks_like_frame(file, last, length):
-            return Shard(path, records)
+        stride = _frame_length(file, path, 0, 0) + FRAME_BYTES
+        records, rest = divmod(size, stride)
+        if rest == 0:
+            # Writers of image records give all of them one length: look at some to be sure.
+            positions = [*range(min(records, _LOOKS)), records - 1]
+            if len({_head(file, stride * record) for record in positions}) == 1:
+                return Shard(path, records)
         return Shard(path, _walk(file, path, size))
 
 
@@ -111,17 +112,25 @@ def check_frames(path: str, limit: int | None = None) -> None:
     Raises:
       DataError: as `count`.
     """
-    size, records = os.path.getsize(path), count(path).num_records
-    looked_at = records if limit is None else min(limit, records)
+    size = _size(path)
     with open(path, 'rb') as file:
-        if size % records or not _are_alike(file, size // records, looked_at):
-            _walk(file, path, size)
+        stride = _frame_length(file, path, 0, 0) + FRAME_BYTES
+        records, rest = divmod(size, stride)
+        looked_at = records if limit is None else min(limit, records)
+        if rest or not _are_alike(file, stride, looked_at):
+            _walk(file, path, size, limit)
+
+
+def _size(path: str) -> int:
+    size = os.path.getsize(path)
+    if size == 0:
+        raise DataError(f'{path}: the record file is empty')
+    return size
 
 
 def _are_alike(file, stride: int, records: int) -> bool:
     """Whether the first `records` frames start like the very first one, each `stride` bytes on."""
-    file.seek(0)
-    first = np.frombuffer(file.read(_HEAD_BYTES), np.uint8)
+    first = np.frombuffer(_head(file, 0), np.uint8)
     file.seek(0)
     at_once = max(1, _BLOCK_BYTES // stride)
     for record in range(0, records, at_once):
@@ -132,10 +141,10 @@ def _are_alike(file, stride: int, records: int) -> bool:
     return True
 
 
-def _walk(file, path: str, size: int) -> int:
-    """The number of records, after a look at each frame."""
+def _walk(file, path: str, size: int, limit: int | None = None) -> int:
+    """The number of records, after a look at each frame; at most `limit`, if given."""
     position = records = 0
-    while position < size:
+    while position < size and records != limit:
         position += _frame_length(file, path, position, records) + FRAME_BYTES
         records += 1
     if position > size:
@@ -145,20 +154,24 @@ def _walk(file, path: str, size: int) -> int:
     return records
 
 
-def _looks_like_frame(file, position: int, length: int) -> bool:
+def _head(file, position: int) -> bytes:
     file.seek(position)
-    return file.read(8) == struct.pack('<Q', length)
+    return file.read(_HEAD_BYTES)
 
 
 def _frame_length(file, path: str, position: int, record: int) -> int:
-    file.seek(position)
-    head = file.read(_HEAD_BYTES)
+    head = _head(file, position)
     if len(head) < _HEAD_BYTES:
         raise DataError(f'{path}: cut short in record {record}')
     length, checksum = struct.unpack('<QI', head)
     if _masked_crc32c(head[:8]) != checksum:
         what = 'not a TFRecord file' if record == 0 else f'record {record} has a corrupt length'
         raise DataError(f'{path}: {what} (checksum at byte {position} does not match)')
+    if length > _MOST_RECORD_BYTES:
+        raise DataError(
+            f'{path}: record {record}: found a length of {length} bytes; expected '
+            f'{_MOST_RECORD_BYTES} at most'
+        )
     return length
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import input_data
 from jobs import devices, ensemble, files, results, run_config
-from jobs.errors import JobError
+from jobs.errors import JobError, printable
 from jobs.options import RunOptions
 from jobs.scoring import Evaluation, Scorer
 from models import HParams, Model, build_model, checkpoint
@@ -146,7 +146,7 @@ def _follow(session: Session) -> Evaluation | None:
             step, evaluation = session.evaluate(path)
         except CheckpointError as error:
             # Training may remove or replace a checkpoint at any moment; the next one will do.
-            print(f'Skipped: {error}', flush=True)
+            print(printable(f'Skipped: {error}'), flush=True)
             continue
         _record(session, path, step, evaluation)
     if evaluation is None:
@@ -165,14 +165,20 @@ def _new_checkpoints(options: RunOptions) -> Iterator[str]:
     def is_finished() -> bool:
         return os.path.exists(run_config.finished_path(options.summary_dir))
 
-    def is_over() -> bool:
-        nonlocal waits
-        if is_finished():
-            # Written after the last checkpoint, which may be newer than the last look.
-            return tf.train.latest_checkpoint(options.train_dir) in (None, newest)
+    while True:
+        # Asked first: this is written after the last checkpoint, which is then found below.
+        finished = is_finished()
+        path = checkpoint.latest(options.train_dir)
+        if path not in (None, newest):
+            started, newest = time.monotonic(), path
+            yield path
+            news, waits = time.monotonic(), False
+            while time.monotonic() - started < options.eval_interval_secs and not is_finished():
+                time.sleep(0.1)
+            continue
         waited = time.monotonic() - news
-        if waited >= options.eval_timeout_secs:
-            return True
+        if finished or waited >= options.eval_timeout_secs:
+            return
         if not waits:
             waits = True
             print(
@@ -181,11 +187,3 @@ def _new_checkpoints(options: RunOptions) -> Iterator[str]:
                 flush=True,
             )
         time.sleep(min(1, options.eval_timeout_secs - waited))
-        return False
-
-    for path in tf.train.checkpoints_iterator(options.train_dir, timeout=0, timeout_fn=is_over):
-        started, newest = time.monotonic(), path
-        yield path
-        news, waits = time.monotonic(), False
-        while time.monotonic() - started < options.eval_interval_secs and not is_finished():
-            time.sleep(0.1)

@@ -162,6 +162,33 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         idle = (time.monotonic() - started) - (time.process_time() - used)
         self.assertGreater(idle, 2)
 
+    def test_following_looks_at_the_checkpoints_themselves(self):
+        run_quietly(train.run, self.options())
+        state = pathlib.Path(f'{self.directory}/run/train/checkpoint')
+        for content in (b'\xff\0 no text', b'model_checkpoint_path: "../../model.ckpt-9"'):
+            state.write_bytes(content)
+            evaluation, printed = run_quietly(evaluate.run, self.options(train=False))
+            self.assertEqual(evaluation.num_examples, 25)
+            self.assertIn('run/train/model.ckpt-4: ', printed)
+            self.assertNotIn('Waiting', printed)
+            self.assertEqual(state.read_bytes(), content)
+
+    def test_names_in_a_checkpoint_are_not_obeyed_by_a_terminal(self):
+        run_quietly(train.run, self.options(max_steps=1))
+        path = f'{self.directory}/run/train/model.ckpt-9'
+        tf.raw_ops.SaveV2(
+            prefix=path, tensor_names=['\x1b[2J'], shape_and_slices=[''], tensors=['no number']
+        )
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as skipped,
+            self.assertRaisesRegex(JobError, 'no checkpoint that can be read'),
+        ):
+            evaluate.run(self.options(train=False))
+        _, passed_over = run_quietly(train.run, self.options(max_steps=2))
+        for printed, told in ((skipped.getvalue(), 'Skipped'), (passed_over, 'Passed over')):
+            self.assertRegex(printed, rf'{told}: checkpoint {path}.* found no tensor of numbers\n')
+            self.assertNotIn('\x1b', printed)
+
     def test_evaluation_without_a_checkpoint(self):
         with self.assertRaisesRegex(
             JobError, 'no checkpoint that can be read appeared in .*run/train'

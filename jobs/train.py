@@ -10,7 +10,7 @@ import tensorflow as tf
 import input_data
 from input_data import Batching
 from jobs import devices, files, run_config, training_loop
-from jobs.errors import JobError
+from jobs.errors import JobError, printable
 from jobs.options import RunOptions
 from models import HParams, Model, build_model, checkpoint
 
@@ -105,7 +105,7 @@ def _newest_checkpoint(directory: str) -> str | None:
         try:
             checkpoint.verify(path)
         except checkpoint.CheckpointError as error:
-            print(f'Passed over: {error}')
+            print(printable(f'Passed over: {error}'))
         else:
             return path
     return None

@@ -65,8 +65,8 @@ def check(path: str) -> None:
             if entry.shard_id not in sizes:
                 data = pathlib.Path(f'{path}.data-{entry.shard_id:05d}-of-{num_shards:05d}')
                 sizes[entry.shard_id] = data.stat().st_size
-            _check_entry(name.decode('utf-8', 'replace'), entry, sizes[entry.shard_id])
-    except (DecodeError, IndexError, struct.error) as error:
+            _check_entry(name.decode(), entry, sizes[entry.shard_id])
+    except (DecodeError, IndexError, struct.error, UnicodeDecodeError) as error:
         raise IndexFault('found a damaged index') from error
 
 
