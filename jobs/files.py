@@ -1,12 +1,15 @@
 """Files that are there whole or not at all."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from jobs.errors import JobError
 
@@ -66,3 +69,12 @@ def write_json(path: str | pathlib.Path, content: Any) -> None:
     """Writes JSON, whole or not at all; makes the directory."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + '\n')
+
+
+def write_arrays(path: str | pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a compressed .npz, whole or not at all; makes the directory."""
+    # Not straight to the file: on a full disk the archive would complain once more when it goes.
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **arrays)
+    with replacing(path) as beside:
+        beside.write_bytes(archive.getbuffer())

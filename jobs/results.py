@@ -3,7 +3,6 @@
 import json
 import pathlib
 
-import numpy as np
 import tensorflow as tf
 
 from jobs import files, summaries
@@ -15,13 +14,8 @@ BEST = 'best.json'  # the object with the fewest wrong predictions
 
 def write_predictions(path: str, evaluation: Evaluation) -> None:
     """Writes scores, predictions and labels as an .npz."""
-    with files.replacing(path) as beside, open(beside, 'wb') as file:
-        np.savez(
-            file,
-            scores=evaluation.scores,
-            predictions=evaluation.predictions,
-            labels=evaluation.labels,
-        )
+    names = ('scores', 'predictions', 'labels')
+    files.write_arrays(path, {name: getattr(evaluation, name) for name in names})
 
 
 def record(directory: str, checkpoint: str, step: int, evaluation: Evaluation) -> dict:

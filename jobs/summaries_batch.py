@@ -36,6 +36,5 @@ def fixed_batch(train_dir: str, batches: tf.data.Dataset) -> dict[str, np.ndarra
     if not fits:
         first = next(iter(batches.take(1)))
         features = {name: value[:MOST_EXAMPLES].numpy() for name, value in first.items()}
-        with files.replacing(path) as beside, open(beside, 'wb') as file:
-            np.savez_compressed(file, **features)
+        files.write_arrays(path, features)
     return features
