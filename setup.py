@@ -11,6 +11,12 @@ setup(
     long_description=pathlib.Path('README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     python_requires='>=3.10',
+    classifiers=[
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+    ],
     py_modules=['experiment'],
     packages=find_packages(include=['layers*', 'models*', 'input_data*', 'jobs*']),
     package_data={'jobs': ['templates/*']},
@@ -21,8 +27,10 @@ setup(
         'matplotlib>=3.8',
         'numpy>=1.26',
         'pillow>=10.3',
-        'tensorboard>=2.16',  # TensorFlow writes summaries through it and no longer installs it
-        'tensorflow>=2.16',
+        # TensorFlow writes summaries through it and no longer installs it; before 2.16.2 it asks
+        # for a nightly tf-keras.
+        'tensorboard>=2.16.2',
+        'tensorflow>=2.16.1',  # there is no 2.16.0
         'tqdm>=4.66',
     ],
     extras_require={
@@ -33,7 +41,7 @@ setup(
             'pytest>=8.0',
             'pytest-xdist>=3.5',
             'ruff==0.17.6',
-            'scipy>=1.11',
+            'scipy>=1.11.1',  # 1.11.0 was withdrawn
             'selenium>=4.20',
         ],
     },
