@@ -24,13 +24,15 @@ settings.register_profile('long', settings.get_profile('ci'), max_examples=1000,
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'ci'))
 
 ROOT = pathlib.Path(__file__).parent
+# What stands between a caller and the function of TensorFlow that will go.
+BETWEEN = ('logging', *(f'tensorflow.python.{name}.' for name in ('autograph', 'platform', 'util')))
 
 
 def refuse_own_deprecations(record: logging.LogRecord) -> bool:
     """TensorFlow logs what will go, where others warn of it: caused here, it is an error too."""
     if 'is deprecated' in record.getMessage():
         frame = sys._getframe(1)
-        while frame.f_globals['__name__'].startswith(('logging', 'tensorflow.')):
+        while frame.f_globals['__name__'].startswith(BETWEEN):
             frame = frame.f_back
         caller = pathlib.Path(frame.f_globals.get('__file__', ''))
         if caller.is_relative_to(ROOT) and 'site-packages' not in caller.parts:
