@@ -18,6 +18,7 @@ if not __package__:
 
 from input_data import program, sources, transfer
 from input_data.errors import DataError
+from input_data.replacing import has_ended
 from input_data.sources import RawFile, RawSet
 
 _FOLDER_PREFIX = '.download-'  # then the process that fills it
@@ -111,7 +112,7 @@ def _remove_abandoned(target: str) -> None:
     """Removes folders that killed runs left; none that a living run may use."""
     for folder in glob.glob(os.path.join(glob.escape(target), f'{_FOLDER_PREFIX}*')):
         process = os.path.basename(folder).removeprefix(_FOLDER_PREFIX).partition('-')[0]
-        if os.path.exists('/proc/self') and not os.path.exists(f'/proc/{process}'):
+        if has_ended(process):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -53,6 +53,14 @@ def remove_partial(folder: str, name: str) -> None:
         os.remove(path)
 
 
+def has_ended(process: str) -> bool:
+    """Whether a process of this number is known to run no more; False where none can be looked up.
+
+    What it has left half written may then go.
+    """
+    return os.path.exists('/proc/self') and not os.path.exists(f'/proc/{process}')
+
+
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Lets SIGINT and SIGTERM wait until the block is over."""

@@ -66,9 +66,7 @@ def make_strategy(num_gpus: int) -> tf.distribute.Strategy:
 
 def num_workers(strategy: tf.distribute.Strategy) -> int:
     """Processes that train together."""
-    resolver = strategy.cluster_resolver
-    cluster = resolver.cluster_spec().as_dict() if resolver else {}
-    return max(1, len(cluster.get('worker', ())))
+    return max(1, len(_workers(strategy)))
 
 
 def worker_index(strategy: tf.distribute.Strategy) -> int:
@@ -79,10 +77,14 @@ def worker_index(strategy: tf.distribute.Strategy) -> int:
 
 def together(strategy: tf.distribute.Strategy) -> contextlib.AbstractContextManager[None]:
     """For what all workers do at once: ends this process if another one has died, see peers."""
-    resolver = strategy.cluster_resolver
-    workers = resolver.cluster_spec().as_dict().get('worker', []) if resolver else []
-    index = worker_index(strategy)
+    workers, index = _workers(strategy), worker_index(strategy)
     return peers.watched([*workers[:index], *workers[index + 1 :]])
+
+
+def _workers(strategy: tf.distribute.Strategy) -> list[str]:
+    """host:port of the processes that train together; none without a cluster."""
+    resolver = strategy.cluster_resolver
+    return resolver.cluster_spec().as_dict().get('worker', []) if resolver else []
 
 
 def from_chief(strategy: tf.distribute.Strategy, values: list[np.ndarray]) -> list[np.ndarray]:

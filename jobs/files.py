@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from input_data.replacing import has_ended
 from jobs.errors import JobError
 
 
@@ -61,7 +62,7 @@ def remove_abandoned(directory: str | pathlib.Path) -> None:
     """Removes what killed processes left of `replacing` directly inside a directory."""
     for path in pathlib.Path(directory).glob('*.tmp'):
         writer = re.fullmatch(r'.+\.(\d+)\.tmp', path.name)
-        if writer and os.path.exists('/proc/self') and not os.path.exists(f'/proc/{writer[1]}'):
+        if writer and has_ended(writer[1]):
             path.unlink(missing_ok=True)
 
 
