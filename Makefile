@@ -47,7 +47,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4
 
 fuzz: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet --hypothesis-profile=long fuzz
+	$(BIN)/python -m pytest --quiet --hypothesis-profile=long robustness/fuzz
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -65,8 +65,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.scaling
 
 faults: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.faults
-	$(BIN)/python -m benchmarks.long_run
+	$(BIN)/python -m robustness.faults
+	$(BIN)/python -m robustness.faults.long_run
 
 versions:
 	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"

@@ -65,18 +65,19 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise flags.Error(f'unexpected argument {argv[1]!r}; flags start with --')
     startup.import_tensorflow(show_all=FLAGS.debug)
-    from jobs import evaluate, train
+    from jobs.evaluation import evaluate
     from jobs.options import RunOptions
+    from jobs.training import train
 
     own_flags = FLAGS.flags_by_module_dict()[FLAGS.find_module_defining_flag('data_dir')]
     options = RunOptions(**{flag.name: flag.value for flag in own_flags}).of_trial()
     options.check_companions()
     if options.predict is not None:
-        from jobs import predict  # lazily: training needs no Pillow
+        from jobs.inference import predict
 
         predict.run(options)
     elif options.export_dir is not None:
-        from jobs import export
+        from jobs.inference import export
 
         export.run(options)
     elif options.train:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import layers
-from layers import losses, routing, voteless_routing
+from layers import losses, routing
+from layers.fast import routing as voteless_routing
 
 
 def reference_squash(s):

@@ -18,8 +18,8 @@ setup(
         'Programming Language :: Python :: 3.13',
     ],
     py_modules=['experiment'],
-    packages=find_packages(include=['layers*', 'models*', 'input_data*', 'jobs*']),
-    package_data={'jobs': ['templates/*']},
+    packages=find_packages(include=['common*', 'layers*', 'models*', 'input_data*', 'jobs*']),
+    package_data={'jobs.visualization': ['templates/*']},
     install_requires=[
         'absl-py>=2.1',
         'jinja2>=3.1.2',

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from benchmarks import measure
 from input_data import testing
-from jobs import train, train_function
 from jobs.options import RunOptions
+from jobs.training import function, train
 
 WARM_UP = 10  # steps not counted: the first ones trace, allocate and fill buffers
 FIRST_STEP = 'step 1/1:'  # how the job's first line of progress begins
@@ -39,7 +39,7 @@ def seconds_to_first_step(data_dir: str, batch_size: int) -> float:
 def timed_job(options: RunOptions) -> list[tuple[float, float]]:
     """Start and end of every call of the training function in a job."""
     times = []
-    make_advance = train_function.make_advance
+    make_advance = function.make_advance
 
     def make_timed(*args):
         advance = make_advance(*args)
@@ -53,7 +53,7 @@ def timed_job(options: RunOptions) -> list[tuple[float, float]]:
 
         return timed
 
-    with mock.patch.object(train_function, 'make_advance', make_timed):
+    with mock.patch.object(function, 'make_advance', make_timed):
         train.run(options)
     return times
 

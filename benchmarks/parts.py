@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import layers
 from benchmarks import measure
-from layers import spectral
+from layers.fast import convolution
 
 
 def with_gradients(function: Callable[..., tf.Tensor], *inputs: tf.Tensor) -> Callable[[], object]:
@@ -43,7 +43,7 @@ def main() -> None:
             with_gradients(route_votes, capsules, weights, biases),
         ),
         'convolution': (
-            with_gradients(lambda x, k: spectral.convolve(x, k, 2, 'valid'), maps, kernel),
+            with_gradients(lambda x, k: convolution.convolve(x, k, 2, 'valid'), maps, kernel),
             with_gradients(lambda x, k: tf.nn.conv2d(x, k, 2, 'VALID'), maps, kernel),
         ),
     }

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from input_data.errors import DataError
-from input_data.info import Batching, DatasetInfo, InputRequest
+from input_data.request import Batching, DatasetInfo, InputRequest
 
 if TYPE_CHECKING:
     import tensorflow as tf

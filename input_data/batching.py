@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from input_data.info import Batching
+from input_data.request import Batching
 
 Raw = dict[str, tf.Tensor]  # a batch as it is stored, before it becomes features
 Features = dict[str, tf.Tensor]

@@ -9,7 +9,7 @@ def explain(error: Exception) -> str | None:
     """One line for an error that the user of a command can mend; None for a defect of ours."""
     from absl import flags
 
-    from input_data.program import flag_fault
+    from input_data.command_line import flag_fault
 
     if isinstance(error, flags.Error):
         return _one_line(flag_fault(error))

@@ -12,9 +12,10 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from input_data import DataError, testing
-from jobs import evaluate, train
 from jobs.errors import JobError
+from jobs.evaluation import evaluate
 from jobs.options import RunOptions
+from jobs.training import train
 from models import checkpoint
 
 SMALL = 'num_prime_capsules=2'

@@ -1,6 +1,8 @@
 """Capsule layers and their mathematics; knows no flags, files or data sets."""
 
-from layers.capsule import CONV_METHODS, Capsule, ConvCapsule, flatten_grid
+from layers.capsule import Capsule
+from layers.conv_capsule import CONV_METHODS, ConvCapsule, flatten_grid
+from layers.fast.routing import route
 from layers.losses import (
     LOSSES,
     Hits,
@@ -14,7 +16,6 @@ from layers.losses import (
 )
 from layers.reconstruction import Decoder, mask_capsules
 from layers.routing import Routed, coupling_coefficients, route_votes, squash
-from layers.voteless_routing import route
 
 __all__ = [
     'CONV_METHODS',

@@ -6,7 +6,7 @@ prediction vectors û_{j|i} of Eq. 2, coupling is c_ij of Eq. 3, activation is v
 layer above, and atoms (the components of one capsule) are always the last axis.
 
 Routing comes in two forms that give the same numbers. `route_votes` is Procedure 1 written
-down; it needs every vote in memory. `layers.route` (voteless_routing.py) is what the layers use
+down; it needs every vote in memory. `layers.route` (layers/fast/routing.py) is what the layers use
 for fully connected capsules: it never builds the votes.
 """
 

@@ -12,12 +12,14 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from input_data import batching, record_files, records
-from input_data.affnist import affnist_mat, standin
+from input_data import batching
+from input_data.affnist import raw, standin
 from input_data.batching import Examples
 from input_data.errors import DataError
-from input_data.info import DatasetInfo, InputRequest
 from input_data.mnist import mnist_input_record
+from input_data.records import frames
+from input_data.records import read as records
+from input_data.request import DatasetInfo, InputRequest
 
 EVAL_SIZE = 320_000  # the official test set: 32 transformations of each MNIST test digit
 OFFICIAL_NAMES = {
@@ -51,12 +53,12 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     name = os.path.basename(paths[0])
     if len(paths) > 1:
         name += f' to {os.path.basename(paths[-1])}'
-    side = affnist_mat.SIDE
+    side = raw.SIDE
     info = DatasetInfo(
         side,
         side,
         1,
-        affnist_mat.NUM_CLASSES,
+        raw.NUM_CLASSES,
         1,
         examples.num_examples,
         f'affNIST (official {name})',
@@ -80,7 +82,7 @@ def check(request: InputRequest) -> None:
     paths = find(request)
     if paths[0].endswith('.mat'):
         for path in paths:
-            affnist_mat.read(path)
+            raw.read(path)
     else:
         mnist_input_record.check(_standin_request(request, paths[0]))
 
@@ -142,7 +144,7 @@ def _read(paths: list[str], limit: int | None) -> dict[str, np.ndarray]:
     """Examples of MATLAB files, the first `limit` of all."""
     parts, missing = [], limit
     for path in paths:
-        parts.append(affnist_mat.read(path, missing))
+        parts.append(raw.read(path, missing))
         if missing is not None:
             missing -= len(parts[-1][1])
             if not missing:
@@ -155,15 +157,15 @@ def _read(paths: list[str], limit: int | None) -> dict[str, np.ndarray]:
 
 def _standin_request(request: InputRequest, path: str) -> InputRequest:
     """What to ask the reader of records for; the file is a stand-in and not for training."""
-    record_files.count(path)
+    frames.count(path)
     if standin.MARK not in records.first_record(path).features.feature:
         raise DataError(
             f"{path}: found records that are not affNIST's; expected the official MATLAB files "
-            'or what affnist_make.py writes (--dataset=mnist reads other records)'
+            'or what affnist_make.py writes (--dataset=mnist reads other read)'
         )
     if request.split == 'train':
         raise DataError(
             f'{path}: found test digits; expected training data (expanded MNIST: --dataset=mnist '
-            'with 40x40 records)'
+            'with 40x40 read)'
         )
     return dataclasses.replace(request, data_dir=path)

@@ -15,10 +15,10 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from input_data import program
+from input_data import command_line
 from input_data.affnist import standin
 from input_data.errors import DataError
-from input_data.mnist import idx, mnist_shift
+from input_data.mnist import mnist_shift, raw
 
 
 def main(values: flags.FlagValues) -> None:
@@ -29,7 +29,7 @@ def main(values: flags.FlagValues) -> None:
     if not values.data_dir:
         raise DataError("--data_dir: not given; expected the folder of MNIST's raw files")
     started = time.monotonic()
-    images, labels = idx.read_split(values.data_dir, 'test', values.max_load)
+    images, labels = raw.read_split(values.data_dir, 'test', values.max_load)
     if labels.max() > 9:
         raise DataError(
             f'--data_dir={values.data_dir}: found label {labels.max()}; expected digits, 0 to 9'
@@ -49,7 +49,7 @@ def main(values: flags.FlagValues) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    return program.run('affnist_make', __doc__, _define_flags(), main, arguments)
+    return command_line.run('affnist_make', __doc__, _define_flags(), main, arguments)
 
 
 def _define_flags() -> flags.FlagValues:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from input_data.affnist import affine
+from input_data.affnist import augment
 from input_data.errors import DataError
 
 FILE_NAME = 'affnist_standin_test.tfrecords'
@@ -50,12 +50,12 @@ class StandIn:
     def _transformed(self, positions: np.ndarray) -> np.ndarray:
         digits = positions % len(self._images)
         images = self._images[digits]
-        uniforms = affine.uniform(self._seed, positions)
+        uniforms = augment.uniform(self._seed, positions)
         try:
-            transformation = affine.draw(uniforms, images, SIDE)
-        except affine.DoesNotFit as error:
+            transformation = augment.draw(uniforms, images, SIDE)
+        except augment.DoesNotFit as error:
             raise DataError(
                 f'--data_dir: test image {digits[error.image]} does not fit into {SIDE}x{SIDE} '
                 'pixels once transformed; expected digits of 20x20 pixels, as in MNIST'
             ) from error
-        return affine.apply(transformation, images, SIDE)
+        return augment.apply(transformation, images, SIDE)

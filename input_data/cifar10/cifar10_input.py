@@ -10,17 +10,19 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from input_data import batching, record_files, records
+from input_data import batching
 from input_data.batching import Examples, Features, Indexed, Raw
-from input_data.cifar10 import binary, distortions
+from input_data.cifar10 import augment, raw
 from input_data.errors import DataError
-from input_data.info import DatasetInfo, InputRequest
+from input_data.records import paths as record_paths
+from input_data.records import read as records
+from input_data.request import DatasetInfo, InputRequest
 
 EVAL_SIZE = 10_000  # the test set, and the release's default
 
-_SIZES = {'height': binary.HEIGHT, 'width': binary.WIDTH, 'depth': binary.DEPTH}
+_SIZES = {'height': raw.HEIGHT, 'width': raw.WIDTH, 'depth': raw.DEPTH}
 _FEATURES = (*_SIZES, 'label', 'image_raw')
-_IMAGE_BYTES = binary.HEIGHT * binary.WIDTH * binary.DEPTH
+_IMAGE_BYTES = raw.HEIGHT * raw.WIDTH * raw.DEPTH
 
 
 def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
@@ -36,17 +38,17 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     paths = find(request)
     limit = request.eval_size if request.split == 'test' else None
     if _is_binary(paths):
-        images, labels = binary.read_all(paths)
+        images, labels = raw.read_all(paths)
         channel_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1))  # [n, 32, 32, 3]
         examples = Examples({'image': channel_last, 'label': labels.astype(np.int64)})
     else:
         examples = _open_records(request, paths, limit)
     num_examples = examples.num_examples if limit is None else min(limit, examples.num_examples)
     info = DatasetInfo(
-        distortions.CROP,
-        distortions.CROP,
-        binary.DEPTH,
-        binary.NUM_CLASSES,
+        augment.CROP,
+        augment.CROP,
+        raw.DEPTH,
+        raw.NUM_CLASSES,
         num_examples=num_examples,
     )
     if request.split == 'train':
@@ -66,7 +68,7 @@ def check(request: InputRequest) -> None:
     paths = find(request)
     if _is_binary(paths):
         for path in paths:
-            binary.read(path)
+            raw.read(path)
     else:
         records.check(paths, _fault)
 
@@ -85,30 +87,30 @@ def find(request: InputRequest) -> list[str]:
         )
     split = f'valid_{request.split}' if request.validate else request.split
     if not os.path.isdir(request.data_dir):
-        return record_files.resolve(request.data_dir, ())
-    paths = binary.find(request.data_dir, split)
+        return record_paths.resolve(request.data_dir, ())
+    paths = raw.find(request.data_dir, split)
     if paths:
         return paths
-    wanted = (binary.FILE_NAMES[split][0], binary.record_name(split))
-    return record_files.resolve(request.data_dir, wanted)
+    wanted = (raw.FILE_NAMES[split][0], raw.record_name(split))
+    return record_paths.resolve(request.data_dir, wanted)
 
 
 def training_features(indexed: Indexed, seed: int) -> Features:
-    """Raw images at neighbouring positions -> distorted features; see `distortions.distort`."""
-    images = distortions.distort(indexed.raw['image'], indexed.positions[0], seed)
+    """Raw images at neighbouring positions -> distorted features; see `augment.distort`."""
+    images = augment.distort(indexed.raw['image'], indexed.positions[0], seed)
     return _features(images, indexed.raw['label'])
 
 
 def test_features(indexed: Indexed) -> Features:
-    """Raw images -> features of their middle; see `distortions.centre`."""
-    return _features(distortions.centre(indexed.raw['image']), indexed.raw['label'])
+    """Raw images -> features of their middle; see `augment.centre`."""
+    return _features(augment.centre(indexed.raw['image']), indexed.raw['label'])
 
 
 def _features(images: tf.Tensor, labels: tf.Tensor) -> Features:
     target_labels = tf.cast(labels, tf.int32)[:, None]  # [batch, 1]
     return {
         'images': images,
-        'labels': batching.one_hot_labels(target_labels, binary.NUM_CLASSES),
+        'labels': batching.one_hot_labels(target_labels, raw.NUM_CLASSES),
         'target_labels': target_labels,
         'target_images': images[:, None],  # [batch, 1, 24, 24, 3]
     }
@@ -137,11 +139,11 @@ def _parse(serialized: tf.Tensor) -> Raw:
         tf.debugging.assert_equal(parsed[name], np.int64(size)) for name, size in _SIZES.items()
     ]
     as_expected.append(tf.debugging.assert_non_negative(parsed['label']))
-    as_expected.append(tf.debugging.assert_less(parsed['label'], np.int64(binary.NUM_CLASSES)))
+    as_expected.append(tf.debugging.assert_less(parsed['label'], np.int64(raw.NUM_CLASSES)))
     with tf.control_dependencies(as_expected):
         pixels = tf.io.decode_raw(parsed['image_raw'], tf.uint8)
         pixels = tf.ensure_shape(pixels, [None, _IMAGE_BYTES])
-        channel_first = tf.reshape(pixels, [-1, binary.DEPTH, binary.HEIGHT, binary.WIDTH])
+        channel_first = tf.reshape(pixels, [-1, raw.DEPTH, raw.HEIGHT, raw.WIDTH])
         return {
             'image': tf.transpose(channel_first, [0, 2, 3, 1]),  # [batch, 32, 32, 3]
             'label': tf.identity(parsed['label']),
@@ -158,8 +160,8 @@ def _fault(example: tf.train.Example) -> str | None:
         found = 'x'.join(str(size[0]) if len(size) == 1 else '?' for size in sizes)
         return f'found an image of {found}; expected {"x".join(map(str, _SIZES.values()))}'
     label = list(features['label'].int64_list.value)
-    if len(label) != 1 or not 0 <= label[0] < binary.NUM_CLASSES:
-        return f'found label {label}; expected one from 0 to {binary.NUM_CLASSES - 1}'
+    if len(label) != 1 or not 0 <= label[0] < raw.NUM_CLASSES:
+        return f'found label {label}; expected one from 0 to {raw.NUM_CLASSES - 1}'
     size = sum(map(len, features['image_raw'].bytes_list.value))
     if size != _IMAGE_BYTES:
         return f'found image_raw of {size} bytes; expected {_IMAGE_BYTES}'

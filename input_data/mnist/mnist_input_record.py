@@ -7,10 +7,12 @@ import re
 
 import tensorflow as tf
 
-from input_data import batching, record_files, records
+from input_data import batching
 from input_data.batching import Features, Indexed, Raw
 from input_data.errors import DataError
-from input_data.info import DatasetInfo, InputRequest
+from input_data.records import paths as record_paths
+from input_data.records import read as records
+from input_data.request import DatasetInfo, InputRequest
 
 TRAIN_SHIFT, TEST_SHIFT = 2, 0  # the files of a directory that the release reads
 MNIST_CLASSES = 10
@@ -88,7 +90,7 @@ def find(request: InputRequest) -> list[str]:
     if request.validate:  # the name that the release's reader asked for
         names.append(f'{prefix}{request.split}_{shift}shifted_mnist_valid.tfrecords')
     if not os.path.isdir(request.data_dir):
-        return record_files.resolve(request.data_dir, names)
+        return record_paths.resolve(request.data_dir, names)
     present = [f for f in names if glob.glob(os.path.join(request.data_dir, f'{f}*'))]
     if not present:
         pattern = f'{stems[0]}_*shifted_mnist.tfrecords*'
@@ -102,7 +104,7 @@ def find(request: InputRequest) -> list[str]:
                 'name the one to read'
             )
         names = [*shifts] or names
-    return record_files.resolve(request.data_dir, names)
+    return record_paths.resolve(request.data_dir, names)
 
 
 def to_features(indexed: Indexed, num_classes: int) -> Features:

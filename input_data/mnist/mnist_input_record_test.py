@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from input_data import Batching, DataError, InputRequest, inputs, records, testing
+from input_data import Batching, DataError, InputRequest, inputs, testing
+from input_data.records import read as records
 
 RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released'
 

@@ -24,11 +24,11 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from input_data import program
+from common.replacing import remove_partial, replacing
+from input_data import command_line
 from input_data.errors import DataError
-from input_data.mnist import idx, shift
-from input_data.mnist.record_layout import RecordLayout
-from input_data.replacing import remove_partial, replacing
+from input_data.mnist import augment, raw
+from input_data.records.layout import RecordLayout
 
 Block = tuple[str, int, int, int]
 
@@ -39,7 +39,7 @@ _job: Callable[[Block], int] | None = None
 
 
 def write_records(
-    source: shift.Singles | shift.Pairs, paths: list[str], num_workers: int = 1
+    source: augment.Singles | augment.Pairs, paths: list[str], num_workers: int = 1
 ) -> None:
     """Writes all examples of `source` to `paths`: in order, in parts that differ by at most 1.
 
@@ -92,7 +92,7 @@ def main(values: flags.FlagValues) -> None:
     if not values.data_dir:
         raise DataError("--data_dir: not given; expected the folder of MNIST's raw files")
     started = time.monotonic()
-    images, labels = idx.read_split(values.data_dir, values.split, values.max_load)
+    images, labels = raw.read_split(values.data_dir, values.split, values.max_load)
     if labels.max() > 127:
         raise DataError(
             f'--data_dir={values.data_dir}: found label {labels.max()}; expected 127 at most'
@@ -100,9 +100,9 @@ def main(values: flags.FlagValues) -> None:
     sizes = {'shift': values.shift, 'pad': values.pad}
     draws = {'num_pairs': values.num_pairs, 'seed': values.seed, 'split': values.split}
     if values.multi_targets:
-        source = shift.Pairs(images, labels, **sizes, **draws)
+        source = augment.Pairs(images, labels, **sizes, **draws)
     else:
-        source = shift.Singles(images, labels, **sizes)
+        source = augment.Singles(images, labels, **sizes)
     output_dir = values.output_dir or values.data_dir
     os.makedirs(output_dir, exist_ok=True)
     name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'
@@ -120,7 +120,7 @@ def main(values: flags.FlagValues) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    return program.run('mnist_shift', __doc__, _define_flags(), main, arguments)
+    return command_line.run('mnist_shift', __doc__, _define_flags(), main, arguments)
 
 
 def _define_flags() -> flags.FlagValues:
@@ -131,7 +131,7 @@ def _define_flags() -> flags.FlagValues:
     boolean = functools.partial(flags.DEFINE_boolean, flag_values=values)
     string('data_dir', '', "Folder of MNIST's four raw files.")
     string('output_dir', '', 'Folder of the records, made if absent; by default data_dir.')
-    string('split', 'train', f'One of {", ".join(idx.SPLITS)}.')
+    string('split', 'train', f'One of {", ".join(raw.SPLITS)}.')
     integer('shift', 2, 'Largest move on each axis, in pixels.')
     integer('pad', 0, 'Zeros added on each side before shifting, in pixels.')
     boolean('multi_targets', False, 'Write overlapping pairs in place of single digits.')
@@ -153,7 +153,9 @@ def _blocks(paths: list[str], count: int, record_bytes: int) -> Iterator[Block]:
             yield path, (start - first) * record_bytes, start, min(start + step, last)
 
 
-def _write_block(source: shift.Singles | shift.Pairs, layout: RecordLayout, block: Block) -> int:
+def _write_block(
+    source: augment.Singles | augment.Pairs, layout: RecordLayout, block: Block
+) -> int:
     path, offset, first, last = block
     records = layout.encode(source.features(np.arange(first, last)))
     try:

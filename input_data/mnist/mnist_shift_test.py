@@ -20,8 +20,8 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 
 from input_data.errors import DataError
-from input_data.mnist import idx, mnist_shift, shift
-from input_data.mnist.record_layout import RecordLayout
+from input_data.mnist import augment, mnist_shift, raw
+from input_data.records.layout import RecordLayout
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _RELEASED = _ROOT.parent / 'shared' / 'testdata' / 'released'
@@ -54,9 +54,9 @@ class MnistShiftTest(parameterized.TestCase):
         self.raw = set(os.listdir(self.folder))
 
     def _write(self, part: str):
-        images_name, labels_name = idx.file_names(part)
-        idx.write_images(os.path.join(self.folder, images_name), self.images[part])
-        idx.write_labels(os.path.join(self.folder, labels_name), self.labels[part])
+        images_name, labels_name = raw.file_names(part)
+        raw.write_images(os.path.join(self.folder, images_name), self.images[part])
+        raw.write_labels(os.path.join(self.folder, labels_name), self.labels[part])
 
     def _run(self, *arguments: str) -> list[str]:
         """Runs the program in this process; returns paths of what it wrote, sorted."""
@@ -82,8 +82,8 @@ class MnistShiftTest(parameterized.TestCase):
         [path] = self._run(f'--split={split}', '--shift=1', '--pad=2')
         self.assertEqual(os.path.basename(path), f'{split}_1shifted_mnist.tfrecords')
         part = 'test' if split == 'test' else 'train'
-        padded = shift.pad_images(self.images[part][first:last], 2)
-        shifted = shift.all_shifts(padded, 1).reshape(-1, 10, 9)
+        padded = augment.pad_images(self.images[part][first:last], 2)
+        shifted = augment.all_shifts(padded, 1).reshape(-1, 10, 9)
         labels = np.repeat(self.labels[part][first:last], 9)
         expected = [
             {
@@ -101,7 +101,7 @@ class MnistShiftTest(parameterized.TestCase):
         paths = self._run('--multi_targets=true', '--num_pairs=3', '--shift=2', '--seed=4')
         [path] = paths
         self.assertEndsWith(path, '/multitrain_2shifted_mnist.tfrecords-00000-of-00001')
-        source = shift.Pairs(
+        source = augment.Pairs(
             self.images['train'], self.labels['train'], num_pairs=3, shift=2, seed=4
         )
         wanted = source.features(np.arange(90))
@@ -214,7 +214,7 @@ class MnistShiftTest(parameterized.TestCase):
 
     def test_bad_files_and_folders_are_one_line(self):
         folder = f'--data_dir={self.folder}'
-        blocker = os.path.join(self.folder, idx.file_names('test')[0])
+        blocker = os.path.join(self.folder, raw.file_names('test')[0])
         self.assertIn(blocker, self._fail(folder, f'--output_dir={blocker}/below'))
         self.labels['train'][3] = 200
         self._write('train')
@@ -288,7 +288,7 @@ class MnistShiftTest(parameterized.TestCase):
         # is that digit but for the two rows and the column that were lost.
         wanted = _examples(str(released))
         last = np.frombuffer(wanted[-1]['image_raw'][0], np.uint8).reshape(1, 28, 28)
-        self.images['train'] = shift.shift_images(last, np.array([2]), np.array([-1]))
+        self.images['train'] = augment.shift_images(last, np.array([2]), np.array([-1]))
         self.labels['train'] = np.array(wanted[-1]['label'], np.uint8)
         self._write('train')
         [path] = self._run()

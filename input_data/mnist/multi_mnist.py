@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from input_data import batching
 from input_data.batching import Examples, Indexed, Raw
-from input_data.info import DatasetInfo, InputRequest
-from input_data.mnist import mnist_input_raw, shift, tensor_shift
+from input_data.mnist import augment, mnist_input_raw, tensor_shift
 from input_data.mnist.mnist_input_raw import RawDigits
 from input_data.mnist.mnist_input_record import to_features
 from input_data.mnist.tensor_shift import PaddedImages
+from input_data.request import DatasetInfo, InputRequest
 
 # Paper section 6.1: each digit is shifted up to 4 pixels in each direction, in a 36x36 image.
 SHIFT, PAD = 4, 4
@@ -38,7 +38,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     """
     mnist_input_raw.check_targets(request, 'multi_mnist', 2)
     digits = mnist_input_raw.read(request)
-    pairs = shift.Pairs(
+    pairs = augment.Pairs(
         digits.images,
         digits.labels,
         num_pairs=TEST_PAIRS,
@@ -114,7 +114,7 @@ def _training(digits: RawDigits, cut: batching.Batching) -> tf.data.Dataset:
     )
 
 
-def _in_order(pairs: shift.Pairs, batch_size: int, limit: int) -> tf.data.Dataset:
+def _in_order(pairs: augment.Pairs, batch_size: int, limit: int) -> tf.data.Dataset:
     def features(positions: np.ndarray) -> tuple[np.ndarray, ...]:
         made = pairs.features(positions)
         labels = np.stack([made['label_1'], made['label_2']], axis=1)  # [batch, 2]

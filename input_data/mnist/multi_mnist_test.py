@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from input_data import Batching, InputRequest, inputs
-from input_data.mnist import mnist_shift, multi_mnist, shift, testing
+from input_data.mnist import augment, mnist_shift, multi_mnist, testing
 from input_data.mnist.mnist_input_raw import RawDigits
 from input_data.mnist.testing import excess_chi_square
 
@@ -68,12 +68,12 @@ class MultiMnistTest(tf.test.TestCase, parameterized.TestCase):
             self.assertCountEqual(first[30 * epoch : 30 * (epoch + 1)], range(30))
         targets = np.rint(features['target_images'][..., 0] * 255).astype(np.uint8)
         self.assertAllEqual(targets.astype(np.float32) / 255, features['target_images'][..., 0])
-        merged = shift.merge(targets[:, 0], targets[:, 1])
+        merged = augment.merge(targets[:, 0], targets[:, 1])
         self.assertAllEqual(merged.astype(np.float32) / 255, features['images'][..., 0])
         for which, digits in enumerate((first, second)):
             for found, digit in zip(targets[:, which], digits, strict=True):
-                padded = shift.pad_images(images[digit : digit + 1], 4)
-                moved = shift.all_shifts(padded, 4)[0]  # [81, 14, 13]
+                padded = augment.pad_images(images[digit : digit + 1], 4)
+                moved = augment.all_shifts(padded, 4)[0]  # [81, 14, 13]
                 self.assertEqual(np.all(moved == found, axis=(1, 2)).sum(), 1)
 
     def draw(self, labels, base, seed=1, first=0):

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from input_data import batching
 from input_data.batching import Examples, Indexed
-from input_data.info import Batching, DatasetInfo, InputRequest
 from input_data.mnist import mnist_input_raw, tensor_shift
 from input_data.mnist.mnist_input_record import to_features
 from input_data.mnist.tensor_shift import PaddedImages
+from input_data.request import Batching, DatasetInfo, InputRequest
 
 TRAIN_SHIFT = 2  # pixels, paper section 5
 EVAL_SIZE = 10_000  # MNIST's test set

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from input_data.mnist import shift, tensor_shift
+from input_data.mnist import augment, tensor_shift
 from input_data.mnist.testing import excess_chi_square
 
 DRAWS = 10_000
@@ -57,16 +57,16 @@ class TensorShiftTest(tf.test.TestCase, parameterized.TestCase):
         indices = generator.randint(0, 20, 400)
         moves = generator.randint(-most, most + 1, (400, 2))
         moves[:4] = [[most, most], [most, -most], [-most, most], [-most, -most]]
-        padded = shift.pad_images(images[indices], pad)
+        padded = augment.pad_images(images[indices], pad)
         source = tensor_shift.PaddedImages(images, pad, most)
         moved = source.take(tf.constant(indices), tf.constant(moves))
-        self.assertAllEqual(moved, shift.shift_images(padded, *moves.T))
+        self.assertAllEqual(moved, augment.shift_images(padded, *moves.T))
         self.assertEqual((source.height, source.width), padded.shape[1:])
 
     def test_merges_like_numpy(self):
         first, second = (each.astype(np.uint8) for each in np.meshgrid(range(256), range(256)))
         merged = tensor_shift.merge(tf.constant(first), tf.constant(second))
-        self.assertAllEqual(merged, shift.merge(first, second))
+        self.assertAllEqual(merged, augment.merge(first, second))
 
 
 if __name__ == '__main__':

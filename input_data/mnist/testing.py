@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from input_data.mnist import idx
+from input_data.mnist import raw
 
 
 def write_raw(
@@ -23,9 +23,9 @@ def write_raw(
     for part, count in (counts or {'train': 30, 'test': 12}).items():
         images = generator.randint(1, 256, (count, *size)).astype(np.uint8)
         labels = (np.arange(count) % classes).astype(np.uint8)
-        images_name, labels_name = idx.file_names(part)
-        idx.write_images(os.path.join(directory, images_name), images)
-        idx.write_labels(os.path.join(directory, labels_name), labels)
+        images_name, labels_name = raw.file_names(part)
+        raw.write_images(os.path.join(directory, images_name), images)
+        raw.write_labels(os.path.join(directory, labels_name), labels)
         digits[part] = images, labels
     return digits
 

@@ -13,11 +13,11 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from input_data import program
+from common.replacing import replacing
+from input_data import command_line
 from input_data.errors import DataError
-from input_data.norb import norb_files
-from input_data.norb.norb_files import RawSplit
-from input_data.replacing import replacing
+from input_data.norb import raw as norb_files
+from input_data.norb.raw import RawSplit
 
 _BLOCK_ROWS = 256
 _RECORD_OVERHEAD = 200  # bytes of a record beside its pixels, more than there are
@@ -89,7 +89,7 @@ def main(values: flags.FlagValues) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    return program.run('norb_convert', __doc__, _define_flags(), main, arguments)
+    return command_line.run('norb_convert', __doc__, _define_flags(), main, arguments)
 
 
 def _records(raw: RawSplit) -> Iterator[bytes]:

@@ -3,13 +3,15 @@
 import numpy as np
 import tensorflow as tf
 
-from input_data import batching, record_files, records
+from input_data import batching
 from input_data.batching import Features, Indexed, Raw
 from input_data.errors import DataError
-from input_data.info import DatasetInfo, InputRequest
+from input_data.norb import augment as treatment
 from input_data.norb import norb_store
-from input_data.norb import norb_treatment as treatment
-from input_data.norb.norb_files import CATEGORIES
+from input_data.norb.raw import CATEGORIES
+from input_data.records import paths as record_paths
+from input_data.records import read as records
+from input_data.request import DatasetInfo, InputRequest
 
 EVAL_SIZE = 24_300  # smallNORB's test set
 DEPTH = 2  # the left and the right image
@@ -88,7 +90,7 @@ def find(request: InputRequest) -> list[str]:
             'an image; expected 1'
         )
     split = 'train' if request.validate else request.split
-    return record_files.resolve(request.data_dir, [f'{split}duo.tfrecords'])
+    return record_paths.resolve(request.data_dir, [f'{split}duo.tfrecords'])
 
 
 def to_features(indexed: Indexed, seed: int | None) -> Features:

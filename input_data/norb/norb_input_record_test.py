@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from input_data import Batching, DataError, InputRequest, inputs
 from input_data import testing as record_testing
-from input_data.norb import norb_convert, norb_store, norb_treatment, testing
+from input_data.norb import augment, norb_convert, norb_store, testing
 
 RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released'
 
@@ -71,7 +71,7 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         toys = self.convert()['train']
         whole, info = read(self.folder, 'train', steps=5, batching=Batching(8, seed=3))
         self.assertEqual(info.num_examples, 40)
-        draws = norb_treatment.draw(tf.range(40, dtype=tf.int64), 3).numpy()
+        draws = augment.draw(tf.range(40, dtype=tf.int64), 3).numpy()
         rows, columns = np.floor(draws[:, :2] * 17).astype(int).T
         images = halved(toys['dat'])
         found = []

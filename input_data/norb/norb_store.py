@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from input_data import record_files, records
 from input_data.batching import Examples
 from input_data.errors import DataError
+from input_data.records import frames
+from input_data.records import read as records
 
 MEMORY_LIMIT_BYTES = 4 * records.MEMORY_LIMIT_BYTES  # sets with larger record files are streamed
 PARSE_BATCH = 128  # records parsed by one call
@@ -27,7 +28,7 @@ def open_set(
     file_bytes = sum(os.path.getsize(path) for path in paths)
     if file_bytes > MEMORY_LIMIT_BYTES:
         return records.open_set(paths, parse)
-    total = sum(record_files.count(path).num_records for path in paths)
+    total = sum(frames.count(path).num_records for path in paths)
     total = total if limit is None else min(limit, total)
     serialized = records.serialized_examples(paths, total).batch(PARSE_BATCH)
     parsed = serialized.map(parse, num_parallel_calls=tf.data.AUTOTUNE)

@@ -1,0 +1,1 @@
+"""What every part of the program builds on; knows nothing of capsules."""

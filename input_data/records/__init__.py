@@ -1,0 +1,1 @@
+"""Record files (TFRecord): paths, frames, what a record holds, reading and writing."""

@@ -1,0 +1,46 @@
+"""Ensembles: the summed scores of several checkpoints of one network (release)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.evaluation.scoring import Evaluation, judge
+from models import checkpoint
+
+if TYPE_CHECKING:
+    from jobs.evaluation.evaluate import Session
+
+
+def members(pattern: str | None, num_trials: int) -> list[str]:
+    """Paths of an ensemble's checkpoints: `{}` in the pattern becomes 0, 1, ...
+
+    Raises:
+      CheckpointError: naming the first that is missing, before anything is computed.
+    """
+    if not pattern:
+        return []
+    paths = [pattern.replace('{}', str(trial)) for trial in range(num_trials)]
+    for path in paths:
+        checkpoint.check_exists(path)
+    return paths
+
+
+def evaluate(session: Session, paths: list[str]) -> Evaluation:
+    """Evaluates every member and their sum, over the same examples in the same order.
+
+    Prints each member's error; the caller prints the ensemble's.
+    """
+    scores, losses = np.zeros([], np.float32), []
+    for number, path in enumerate(paths):
+        _, member = session.evaluate(path)
+        print(
+            f'Member {number}: {member.num_wrong} of {member.num_examples} wrong '
+            f'({member.wrong_percent:g} %) {path}',
+            flush=True,
+        )
+        scores = scores + member.scores
+        losses.append(member.loss)
+    print(f'Ensemble of {len(paths)}:')
+    return judge(scores, member.labels, float(np.mean(losses)))

@@ -1,0 +1,1 @@
+"""Jobs that need a trained network and no data set."""

@@ -1,0 +1,84 @@
+"""The export job: a checkpoint -> a TensorFlow SavedModel that needs nothing of this project."""
+
+import os
+import pathlib
+import shutil
+
+import tensorflow as tf
+from absl import logging
+
+from common import files
+from jobs.errors import JobError
+from jobs.inference import raw_images, trained
+from jobs.inference.trained import Trained
+from jobs.options import RunOptions
+from models import Model
+
+
+def run(options: RunOptions) -> str:
+    """Writes a SavedModel to `--export_dir`.
+
+    Its signatures take `images` of any batch size:
+      serving_default  float32 [batch, height, width, depth], as the data set's reader gives them
+      serve_uint8      uint8 images, treated as the reader treats test images: [batch, 32, 32, 3]
+                       for cifar10, [batch, 96, 96, 2] for norb, the network's size for the rest
+    and give
+      scores           float32 [batch, classes]
+      predictions      int32 [batch, targets], highest score first
+      reconstructions  float32 [batch, targets, height, width, depth] of the predictions, where
+                       the network has a decoder
+
+    Returns:
+      The directory.
+
+    Raises:
+      JobError: if the directory holds anything already. Others as `jobs.inference.trained.load`.
+    """
+    folder = pathlib.Path(options.export_dir).absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise JobError(
+            f'--export_dir={folder}: found something there already; expected no file, or an '
+            'empty directory'
+        )
+    files.check_directory(f'--export_dir={options.export_dir}', folder.parent)
+    network = trained.load(options)
+    exported = _Exported(network.model)
+    # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.
+    logging.set_verbosity(logging.WARNING)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f'{folder.name}.{os.getpid()}.tmp')
+    try:
+        tf.saved_model.save(exported, str(beside), signatures=_signatures(network, exported))
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    print(f'Checkpoint {network.path}')
+    print(f'SavedModel {folder}')
+    return str(folder)
+
+
+class _Exported(tf.Module):
+    """Holds what a SavedModel keeps: the trained variables, and nothing of training."""
+
+    def __init__(self, model: Model):
+        super().__init__()
+        self.trained_variables = list(model.tf_variables().values())
+
+
+def _signatures(network: Trained, exported: _Exported) -> dict[str, tf.types.experimental.Callable]:
+    model, info = network.model, network.model.info
+    raw = raw_images.of_dataset(network.dataset, info)
+
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = trained.answer(model, images)
+        return {name: value for name, value in answer._asdict().items() if value is not None}
+
+    def signature(function, shape, dtype):
+        return tf.function(
+            function, input_signature=[tf.TensorSpec([None, *shape], dtype, name='images')]
+        )
+
+    return {
+        'serving_default': signature(serve, (info.height, info.width, info.depth), tf.float32),
+        'serve_uint8': signature(lambda images: serve(raw.to_input(images)), raw.shape, tf.uint8),
+    }

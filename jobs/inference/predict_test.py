@@ -1,0 +1,194 @@
+"""Predictions for image files: any format, size, polarity; what is no image; what is printed."""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+import experiment
+from input_data import InputRequest, inputs, testing
+from jobs.errors import JobError
+from jobs.inference import predict, trained
+from jobs.options import RunOptions
+from jobs.training import train
+
+SMALL = 'num_prime_capsules=2'
+SIDE = 20
+
+
+class PredictTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.trained = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.trained)
+        cls.data = f'{cls.trained}/data'
+        pathlib.Path(cls.data).mkdir()
+        testing.write_singles(cls.data, 'train_2')
+        testing.write_singles(cls.data, 'test_0', count=25)
+        cls.train(f'{cls.trained}/run')
+
+    def setUp(self):
+        super().setUp()
+        self.directory = self.create_tempdir().full_path
+        shutil.copytree(f'{self.trained}/run', f'{self.directory}/run')
+
+    @classmethod
+    def train(cls, summary_dir, **overrides):
+        defaults = dict(
+            data_dir=cls.data,
+            summary_dir=summary_dir,
+            hparams_override=SMALL,
+            max_steps=1,
+            batch_size=8,
+        )
+        with contextlib.redirect_stdout(io.StringIO()):
+            train.run(RunOptions(**{**defaults, **overrides}))
+
+    def predict(self, pattern, **overrides):
+        """Returns (results, standard output, standard error)."""
+        defaults = dict(summary_dir=f'{self.directory}/run', predict=pattern)
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            contextlib.redirect_stderr(io.StringIO()) as err,
+        ):
+            results = predict.run(RunOptions(**{**defaults, **overrides}))
+        return results, out.getvalue(), err.getvalue()
+
+    def digit(self, name='digit.png', side=SIDE):
+        path = f'{self.directory}/{name}'
+        drawing = np.zeros((side, side), np.uint8)
+        drawing[side // 4 : 3 * side // 4, side // 3 : side // 2] = 255
+        Image.fromarray(drawing).save(path)
+        return path
+
+    def test_a_digit_of_the_data_set_scores_as_in_the_evaluation(self):
+        features = next(iter(inputs('mnist', InputRequest(self.data, 'test'))[0]))
+        model = trained.load(RunOptions(summary_dir=f'{self.directory}/run')).model
+        expected = model(features).scores.numpy()
+        for index in range(3):
+            pixels = np.uint8(np.round(255 * features['images'][index, ..., 0].numpy()))
+            Image.fromarray(pixels).save(f'{self.directory}/test{index}.png')
+        results, printed, _ = self.predict(f'{self.directory}/test*.png')
+        self.assertLen(results, 3)
+        for index, result in enumerate(results):
+            self.assertAllClose(result['scores'], expected[index], 1e-5, 1e-6)
+            self.assertEqual(result['predictions'], [int(expected[index].argmax())])
+            lengths = ' '.join(f'{length:.3f}' for length in expected[index])
+            line = f'test{index}.png: {expected[index].argmax()}  lengths {lengths}'
+            self.assertIn(line, printed)
+
+    def test_saves_what_it_saw_and_drew(self):
+        results, _, _ = self.predict(self.digit())
+        self.assertEqual(
+            results[0]['picture'], f'{self.directory}/run/test/figures/predict-digit.png'
+        )
+        picture = Image.open(results[0]['picture'])
+        self.assertEqual(picture.size, (2 * SIDE * predict.ENLARGED, SIDE * predict.ENLARGED))
+        seen = np.asarray(picture)[
+            :: predict.ENLARGED, : SIDE * predict.ENLARGED : predict.ENLARGED
+        ]
+        np.testing.assert_array_equal(seen, np.asarray(Image.open(self.digit())))
+
+    def test_without_summary_dir_nothing_is_saved_and_that_is_said(self):
+        checkpoint = f'{self.directory}/run/train/model.ckpt-1'
+        results, printed, _ = self.predict(self.digit(), summary_dir=None, checkpoint=checkpoint)
+        self.assertIsNone(results[0]['picture'])
+        self.assertIn('Reconstructions are not kept: give --summary_dir', printed)
+
+    def test_files_of_one_name_do_not_overwrite_each_other(self):
+        pathlib.Path(f'{self.directory}/other').mkdir()
+        pattern = f'{self.digit()},{self.digit("other/digit.png")}'
+        results, _, _ = self.predict(pattern)
+        self.assertEndsWith(results[1]['picture'], 'predict-digit-2.png')
+        self.assertTrue(os.path.exists(results[0]['picture']))
+
+    def test_json_is_all_there_is_on_standard_output(self):
+        _, printed, _ = self.predict(self.digit(), json=True)
+        (result,) = json.loads(printed)
+        self.assertEqual(set(result), {'file', 'predictions', 'scores', 'picture'})
+        self.assertLen(result['scores'], 10)
+
+    def test_two_targets_give_two_classes(self):
+        pairs = testing.write_pairs(f'{self.directory}/pairs.tfrecords', 10)
+        self.train(f'{self.directory}/pairs', data_dir=pairs, num_targets=2)
+        results, printed, _ = self.predict(self.digit(), summary_dir=f'{self.directory}/pairs')
+        first, second = results[0]['predictions']
+        self.assertIn(f'digit.png: {first} and {second}  lengths', printed)
+        self.assertEqual(Image.open(results[0]['picture']).width, 3 * SIDE * predict.ENLARGED)
+
+    def test_size_comes_from_the_decoder_where_there_is_no_configuration(self):
+        pathlib.Path(f'{self.directory}/run/config.json').unlink()
+        results, _, _ = self.predict(self.digit(), hparams_override=SMALL)
+        self.assertLen(results[0]['scores'], 10)
+
+    def test_unknown_size_is_one_line(self):
+        self.train(f'{self.directory}/bare', hparams_override=f'{SMALL},remake=false')
+        pathlib.Path(f'{self.directory}/bare/config.json').unlink()
+        override = f'{SMALL},remake=false'
+        with self.assertRaisesRegex(JobError, 'model.ckpt-1: found neither config.json'):
+            self.predict(
+                self.digit(), summary_dir=f'{self.directory}/bare', hparams_override=override
+            )
+        results, _, _ = self.predict(
+            self.digit(),
+            summary_dir=f'{self.directory}/bare',
+            hparams_override=override,
+            data_dir=self.data,
+        )
+        self.assertLen(results[0]['scores'], 10)
+
+    def test_overrides_change_the_hyper_parameters_of_the_run(self):
+        once, _, _ = self.predict(self.digit(), hparams_override='routing=1')
+        thrice, _, _ = self.predict(self.digit())
+        self.assertNotAllClose(once[0]['scores'], thrice[0]['scores'])
+
+    def test_missing_names_are_one_line(self):
+        for pattern, message in (
+            (f'{self.directory}/*.gif', r'--predict=.*\*\.gif: no file matches'),
+            (' , ', 'found no name of an image file'),
+        ):
+            with self.assertRaisesRegex(JobError, message):
+                self.predict(pattern)
+        with self.assertRaisesRegex(JobError, '--checkpoint or --summary_dir is needed'):
+            self.predict(self.digit(), summary_dir=None)
+        with self.assertRaisesRegex(JobError, 'found no model.ckpt-'):
+            self.predict(self.digit(), summary_dir=f'{self.directory}/nothing')
+
+    def test_the_program_names_what_is_no_image_and_goes_on(self):
+        bad = f'{self.directory}/bad,name.png'
+        pathlib.Path(bad).write_text('not an image')
+        process = subprocess.run(
+            [
+                sys.executable,
+                experiment.__file__,
+                f'--summary_dir={self.directory}/run',
+                f'--predict={self.directory}/*.png,{self.directory}/absent.png',
+                '--json',
+            ],
+            input='',
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(f'{bad}: found no image', process.stderr)
+        self.assertIn('absent.png: no such file', process.stderr)
+        self.assertNotIn('Traceback', process.stderr)
+        found = json.loads(process.stdout)
+        self.assertEqual(
+            [one['file'] for one in found if 'error' in one], [bad, f'{self.directory}/absent.png']
+        )
+
+
+if __name__ == '__main__':
+    tf.test.main()

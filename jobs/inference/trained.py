@@ -1,0 +1,146 @@
+"""A trained network for jobs that read no data set: what it is, its weights, what it says."""
+
+import dataclasses
+import math
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+import input_data
+import layers
+from input_data import DatasetInfo
+from jobs import devices, run
+from jobs.errors import JobError
+from jobs.options import RunOptions
+from models import HParams, Model, build_model, checkpoint
+from models.capsule_model import CapsuleModel
+
+# What the run's config.json tells where the flag was left at its default.
+FLAGS_OF_RUN = ('model', 'dataset', 'num_targets')
+INFO_OF_RUN = ('height', 'width', 'depth', 'num_classes', 'num_targets')
+
+
+class Trained(NamedTuple):
+    """A network with the weights of a checkpoint."""
+
+    model: Model
+    dataset: str
+    path: str  # of the checkpoint
+
+
+class Answer(NamedTuple):
+    """What a network says of images without knowing their labels."""
+
+    scores: tf.Tensor  # [batch, classes]
+    predictions: tf.Tensor  # [batch, targets] int32, highest score first
+    reconstructions: tf.Tensor | None  # [batch, targets, height, width, depth] of the predictions
+
+
+def load(options: RunOptions) -> Trained:
+    """Restores `--checkpoint`, or the newest one in `--summary_dir`.
+
+    The sizes of images come from data_dir where it is given; else from the config.json of
+    summary_dir or of the run that the checkpoint lies in; else from the checkpoint's decoder.
+    Where that config.json is found, it also stands in for --model, --dataset, --num_targets and
+    hyper-parameters that are not given.
+
+    Raises:
+      JobError, models.checkpoint.CheckpointError, models.ModelError, input_data.DataError,
+      models.hparams.HParamsError: for whatever is wrong with options or files.
+    """
+    path = _checkpoint_path(options)
+    checkpoint.check_exists(path)
+    config = _config_of_run(options, path)
+    given, defaults = dataclasses.asdict(options), RunOptions()
+    from_run = {
+        name: config['flags'][name]
+        for name in FLAGS_OF_RUN
+        if given[name] == getattr(defaults, name) and name in config.get('flags', {})
+    }
+    options = dataclasses.replace(options, **from_run)
+    hparams = _hparams(options.hparams_override, config.get('hparams', {}))
+    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
+    model = build_model(options.model, hparams, _info(options, config.get('data', {}), path))
+    checkpoint.restore(path, model, with_moments=False)
+    return Trained(model, options.dataset, path)
+
+
+def answer(model: Model, images: tf.Tensor) -> Answer:
+    """Scores, predictions and reconstructions of images.
+
+    Args:
+      model: a built model.
+      images: [batch, height, width, depth] float32, as the data set's reader gives them.
+    """
+    num_targets = model.info.num_targets
+    if not isinstance(model, CapsuleModel):
+        scores = model({'images': images}, training=False).scores  # [batch, classes]
+        return Answer(scores, layers.top_classes(scores, num_targets), None)
+    capsules = model.route(images).activation  # [batch, classes, atoms]
+    scores = model.scores(capsules)  # [batch, classes]
+    predictions = layers.top_classes(scores, num_targets)  # [batch, targets]
+    if model.decoder is None:
+        return Answer(scores, predictions, None)
+    return Answer(scores, predictions, model.reconstruct(capsules, predictions))
+
+
+def _checkpoint_path(options: RunOptions) -> str:
+    if options.checkpoint:
+        return options.checkpoint
+    if not options.summary_dir:
+        raise JobError('--checkpoint or --summary_dir is needed: found neither')
+    newest = checkpoint.latest(options.train_dir)
+    if newest is None:
+        raise JobError(
+            f'--summary_dir={options.summary_dir}: found no {checkpoint.PREFIX}-* in '
+            f'{options.train_dir}; give --checkpoint'
+        )
+    return newest
+
+
+def _config_of_run(options: RunOptions, path: str) -> dict[str, Any]:
+    """The config.json of the run; empty where there is none."""
+    folders = [
+        str(pathlib.Path(path).absolute().parent.parent)
+    ]  # a run keeps its checkpoints in train/
+    if options.summary_dir and not options.checkpoint:
+        folders = [options.summary_dir]
+    elif options.summary_dir:
+        folders.append(options.summary_dir)
+    return next(filter(None, map(run.read, folders)), {})
+
+
+def _hparams(override: str | None, of_run: dict[str, Any]) -> HParams:
+    """Those of the run, changed by `key=value,...`."""
+    given = HParams.parse(override)
+    known = {field.name for field in dataclasses.fields(HParams)}
+    named = {part.partition('=')[0].strip() for part in (override or '').split(',')}
+    values = {name: value for name, value in of_run.items() if name in known - named}
+    return dataclasses.replace(given, **values)
+
+
+def _info(options: RunOptions, of_run: dict[str, Any], path: str) -> DatasetInfo:
+    if options.data_dir:
+        return input_data.inputs(options.dataset, options.request('test'))[1]
+    if all(isinstance(of_run.get(name), int) for name in INFO_OF_RUN):
+        return DatasetInfo(**{name: of_run[name] for name in INFO_OF_RUN})
+    return _info_of_checkpoint(path, options.num_targets)
+
+
+def _info_of_checkpoint(path: str, num_targets: int) -> DatasetInfo:
+    """Sizes that the decoder's weights tell of square images."""
+    shapes = checkpoint.shapes(path)
+    names = ('recons/recons_3/biases', 'conv1/weights', 'capsule2/biases')
+    biases, kernel, capsules = (shapes.get(name, []) for name in names)
+    is_ours = (len(biases), len(kernel), len(capsules)) == (1, 4, 2) and 0 not in (*biases, *kernel)
+    pixels, depth, classes = (biases[0], kernel[2], capsules[0]) if is_ours else (0, 1, 0)
+    side = math.isqrt(pixels // depth)
+    if not pixels or not classes or side * side * depth != pixels:
+        raise JobError(
+            f'checkpoint {os.path.basename(path)}: found neither {run.FILE_NAME} of its '
+            'run nor a decoder for square images to tell the size of images; give the '
+            '--summary_dir of the run, or --data_dir'
+        )
+    return DatasetInfo(side, side, depth, classes, num_targets)

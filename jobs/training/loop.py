@@ -1,0 +1,178 @@
+"""Trains a model: the loop, its checkpoints and its summaries for TensorBoard."""
+
+import dataclasses
+import os
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from jobs import devices
+from jobs.errors import JobError
+from jobs.training import function
+from jobs.training.function import Advanced, Means
+from jobs.training.progress import Progress
+from jobs.training.signals import StopSignals
+from jobs.visualization import summaries, summaries_batch
+from models import Model, checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """What a training does besides learning."""
+
+    train_dir: str  # for checkpoints and event files
+    max_steps: int  # in all, those of the checkpoint it starts from included
+    batch_size: int = 128  # over all replicas (paper: Section 5 gives none; release)
+    save_step: int = 1500  # steps between checkpoints (release)
+    summary_step: int = 10  # steps between scalars
+    keep_checkpoints: int = 1000  # the newest ones; 0 keeps all
+
+
+def train(
+    model: Model,
+    strategy: tf.distribute.Strategy,
+    batches: tf.data.Dataset,
+    settings: TrainSettings,
+    is_chief: bool = True,
+) -> int:
+    """Trains from `model.step` to `settings.max_steps`, or until told to stop.
+
+    SIGINT and SIGTERM end the run after the step at hand, with a checkpoint.
+
+    Args:
+      model: built in `strategy.scope()`.
+      strategy: see `jobs.devices.make_strategy`.
+      batches: endless feature batches from step `model.step` on, a batch for each replica.
+      settings: what to write, when and where.
+      is_chief: whether this process writes and reports.
+
+    Returns:
+      The step it ended at.
+
+    Raises:
+      JobError: if a loss or a weight is not finite; the last checkpoint stays.
+    """
+    step = int(model.step.numpy())
+    advance = function.make_advance(model, strategy)
+    iterator = iter(strategy.distribute_datasets_from_function(lambda _: batches))
+    # A GPU should not wait for Python between steps; on a CPU nothing is won by it.
+    longest_stride = settings.summary_step if devices.on_gpu() else 1
+    recording = _Recorder(model, settings, batches, step, is_chief)
+    with StopSignals() as stop, recording as recorder:
+        while step < settings.max_steps and stop.name is None:
+            stride = min(
+                longest_stride,
+                settings.max_steps - step,
+                settings.save_step - step % settings.save_step,
+                settings.summary_step - step % settings.summary_step,
+            )
+            with devices.together(strategy):
+                advanced = advance(iterator, stride)
+                step += stride
+                recorder.add(step, stride, advanced)  # which waits for the results
+            if step % settings.save_step == 0:
+                recorder.save(step)
+        recorder.save(step)
+    if stop.name is not None and is_chief:
+        print(f'Stopped by {stop.name} at step {step}; the same command goes on from there.')
+    return step
+
+
+class _Recorder:
+    """Everything a training tells and writes: progress, scalars, checkpoints."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: TrainSettings,
+        batches: tf.data.Dataset,
+        step: int,
+        is_chief: bool,
+    ):
+        self._model = model
+        self._settings = settings
+        self._batches = batches
+        self._is_chief = is_chief
+        self._progress = Progress(step, settings.max_steps, quiet=not is_chief)
+        self._writer = None
+        if is_chief:
+            self._writer = tf.summary.create_file_writer(settings.train_dir)
+            summaries.write_hparams(os.path.dirname(settings.train_dir))
+        self._sums, self._steps, self._since = 0.0, 0, time.monotonic()
+        # The step trained to last may be in a checkpoint already.
+        self._saved_step = checkpoint.steps(settings.train_dir)[-1:] == [step] and step
+
+    def __enter__(self) -> '_Recorder':
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._progress.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def add(self, step: int, steps: int, advanced: Advanced) -> None:
+        """Takes the numbers of the last call in; shows them every `summary_step`."""
+        bad_step = int(advanced.bad_step)
+        if bad_step:
+            raise JobError(
+                f'the loss at step {bad_step} is not finite; {self._what_is_left()} '
+                '(a lower learning_rate may help)'
+            )
+        self._sums = self._sums + advanced.sums.numpy()
+        self._steps += steps
+        if step % self._settings.summary_step and step < self._settings.max_steps:
+            return
+        now = time.monotonic()
+        images_per_second = self._steps * self._settings.batch_size / (now - self._since)
+        means = Means.of(np.asarray(self._sums), self._steps, self._settings.batch_size)
+        self._progress.show(step, means.loss, means.accuracy, images_per_second)
+        if self._writer is not None:
+            with self._writer.as_default(step):
+                _write_scalars(means, step, images_per_second, self._model)
+        self._sums, self._steps, self._since = 0.0, 0, now
+
+    def save(self, step: int) -> None:
+        """Writes a checkpoint, unless this step has one."""
+        if step == self._saved_step or not self._is_chief:
+            return
+        for name, variable in self._model.tf_variables().items():
+            if not np.isfinite(variable.numpy()).all():
+                raise JobError(
+                    f'{name} is not finite after step {step}; no checkpoint of it is written, '
+                    f'{self._what_is_left()}'
+                )
+        directory = self._settings.train_dir
+        path = checkpoint.save(directory, self._model, step, self._settings.keep_checkpoints)
+        with self._writer.as_default(step):
+            self._write_pictures()
+        self._writer.flush()
+        self._saved_step = step
+        self._progress.say(f'Checkpoint {path}')
+
+    def _what_is_left(self) -> str:
+        newest = checkpoint.latest(self._settings.train_dir)
+        if newest is None:
+            return f'{self._settings.train_dir} holds no checkpoint yet'
+        return f'the last checkpoint, {newest}, is good'
+
+    def _write_pictures(self) -> None:
+        """What is too dear for every step. Computed by the chief, under a strategy with its copy.
+
+        Outside `strategy.run` a mirrored variable is read from this process' first device.
+        """
+        verbose = self._model.hparams.verbose
+        if not verbose and not self._model.num_reconstructions:
+            return
+        features = summaries_batch.fixed_batch(self._settings.train_dir, self._batches)
+        summaries.write_reconstructions(self._model, features)
+        if verbose:
+            summaries.write_histograms(self._model, features)
+
+
+def _write_scalars(means: Means, step: int, images_per_second: float, model: Model) -> None:
+    summaries.write_losses(means.loss, means.classification, means.reconstruction)
+    tf.summary.scalar('accuracy', means.accuracy)
+    tf.summary.scalar('almost_correct', means.almost_correct)
+    summaries.write_learning_rate(step, model)
+    tf.summary.scalar('images_per_second', images_per_second)

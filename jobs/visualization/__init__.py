@@ -1,0 +1,1 @@
+"""Pictures of a network: figures, summaries and the report page."""

@@ -1,0 +1,224 @@
+"""Draws figures in one style: Okabe and Ito's colours, and text that is legible at half size.
+
+Matplotlib is used without pyplot: there is no display, no global figure and no window.
+"""
+
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from PIL import Image
+
+from jobs.visualization.curves import Curve
+from jobs.visualization.images import FIRST_COLOUR, SECOND_COLOUR, montage
+
+STYLE = {
+    'figure.dpi': 120,
+    'figure.facecolor': 'white',
+    'figure.constrained_layout.use': True,
+    'font.size': 12,
+    'axes.titlesize': 13,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'grid.color': '0.9',
+    'image.cmap': 'gray',
+    'image.interpolation': 'nearest',
+    'lines.linewidth': 2,
+    'lines.markersize': 6,
+    'legend.frameon': False,
+}
+MOST_INCHES = 11  # for all pictures of a row: pairs side by side are wide
+MOST_COUNTED_CLASSES = 20  # with more, the numbers in a confusion matrix would overlap
+
+
+class Strip(NamedTuple):
+    """A row of pictures, one a column of the figure."""
+
+    label: str
+    pictures: np.ndarray  # [columns, height, width, 3]
+
+
+def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    @functools.wraps(draw)
+    def styled(*args, **kwargs) -> Figure:
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, 'backend': 'agg'}):
+            figure = draw(*args, **kwargs)
+            # Layout and text follow the style only while it holds.
+            FigureCanvasAgg(figure).draw()
+            return figure
+
+    return styled
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """A figure as [height, width, 3] uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def save(figure: Figure, path: str | pathlib.Path) -> None:
+    """Writes a PNG; of a figure without colours, one with a third of the bytes a pixel."""
+    picture = pixels(figure)
+    is_gray = (picture == picture[..., :1]).all()
+    image = Image.fromarray(np.ascontiguousarray(picture[..., 0]) if is_gray else picture)
+    image.save(path, format='PNG', optimize=True)
+
+
+@_styled
+def draw_confusion(counts: np.ndarray, title: str) -> Figure:
+    """Counts by label and prediction; colours show mistakes as a share of their row.
+
+    Args:
+      counts: [classes, classes] as `figure_data.confusion_matrix` gives them.
+      title: of the figure.
+    """
+    classes = len(counts)
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mistakes = np.ma.masked_where(np.eye(classes, dtype=bool), shares)
+    figure = Figure(figsize=(7.4, 6.4))
+    axes = figure.add_subplot()
+    # Were the diagonal on the same scale, a good network's mistakes would all be white.
+    highest = float(np.max(shares, where=~mistakes.mask, initial=0)) or 1.0
+    colours = matplotlib.colormaps['Blues'].with_extremes(bad='0.88')
+    image = axes.imshow(mistakes, cmap=colours, vmin=0, vmax=highest)
+    if classes <= MOST_COUNTED_CLASSES:
+        for row, column in zip(*np.nonzero(counts + np.eye(classes)), strict=True):
+            dark = row != column and shares[row, column] > highest / 2
+            axes.text(
+                column,
+                row,
+                f'{counts[row, column]:.4g}',
+                ha='center',
+                va='center',
+                fontsize=11,
+                color='white' if dark else 'black',
+            )
+        axes.set_xticks(range(classes))
+        axes.set_yticks(range(classes))
+    axes.grid(False)
+    axes.set(xlabel='predicted class', ylabel='class of the label', title=title)
+    bar = figure.colorbar(image, shrink=0.8)
+    bar.set_label("mistakes, % of the class's targets")
+    return figure
+
+
+@_styled
+def draw_strips(strips: Sequence[Strip], column_titles: Sequence[str], title: str) -> Figure:
+    """Rows of pictures with a name each, under a title for every column."""
+    columns = len(column_titles)
+    height, width = strips[0].pictures.shape[1:3]
+    side = min(1.1, MOST_INCHES * height / (columns * width))  # inches of a picture's height
+    lines = max(text.count('\n') + 1 for text in column_titles)
+    heading = 0.7 + 0.25 * (lines + title.count('\n'))
+    size = (1.7 + columns * side * width / height, heading + side * len(strips))
+    figure = Figure(figsize=size)
+    grid = figure.subplots(len(strips), columns, squeeze=False)
+    for row, strip in zip(grid, strips, strict=True):
+        for axes, picture in zip(row, strip.pictures, strict=True):
+            axes.imshow(picture, vmin=0, vmax=1)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        row[0].set_ylabel(strip.label, rotation=0, ha='right', va='center', labelpad=8)
+    for axes, text in zip(grid[0], column_titles, strict=True):
+        axes.set_title(text, fontsize=11)
+    figure.suptitle(title)
+    return figure
+
+
+@_styled
+def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Figure:
+    """A row of pictures for each dimension, a column for each offset (paper Fig. 4).
+
+    Args:
+      tiles: [dimensions, offsets, height, width, 3].
+      offsets: what is added to the dimension in each column.
+      title: of the figure.
+    """
+    rows, columns, height, width, _ = tiles.shape
+    picture = montage(tiles)
+    figure = Figure(figsize=(7.2, 1.1 + 6.3 * picture.shape[0] / picture.shape[1]))
+    axes = figure.add_subplot()
+    axes.imshow(picture, vmin=0, vmax=1)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xticks(np.arange(columns) * (width + 1) + (width - 1) / 2)
+    # The ends and the middle: all of them would touch.
+    named = (0, columns // 2, columns - 1)
+    names = [f'{offset:+.2g}' if offset else '0' for offset in offsets]
+    axes.set_xticklabels([name if n in named else '' for n, name in enumerate(names)])
+    axes.set_yticks(np.arange(rows) * (height + 1) + (height - 1) / 2, range(1, rows + 1))
+    axes.set(
+        xlabel=f'added to the dimension, in steps of {offsets[1] - offsets[0]:.2g}',
+        ylabel='dimension of the capsule',
+        title=title,
+    )
+    return figure
+
+
+@_styled
+def draw_logit_changes(changes: np.ndarray, own_iterations: int, title: str) -> Figure:
+    """Mean change of a routing logit at each iteration (paper Fig. A.1).
+
+    Args:
+      changes: [iterations].
+      own_iterations: how often the network itself routes.
+      title: of the figure.
+    """
+    figure = Figure(figsize=(7.0, 4.4))
+    axes = figure.add_subplot()
+    iterations = np.arange(1, len(changes) + 1)
+    axes.plot(iterations, changes, 'o-', color=FIRST_COLOUR)
+    if own_iterations <= len(changes):
+        axes.axvline(own_iterations, color=SECOND_COLOUR, linestyle='--')
+        axes.annotate(
+            f'this network stops after {own_iterations}',
+            (own_iterations, 0.05),
+            xycoords=('data', 'axes fraction'),
+            xytext=(8, 0),
+            textcoords='offset points',
+        )
+    if changes.max() < 10 * changes.min():
+        axes.set_ylim(0)
+    else:
+        axes.set_yscale('log')
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel='routing iteration', ylabel='mean |change of a routing logit|', title=title)
+    return figure
+
+
+@_styled
+def draw_curves(train: dict[str, Curve], test: dict[str, Curve], title: str) -> Figure:
+    """Loss and error over training steps, from scalars by tag."""
+    figure = Figure(figsize=(9.6, 4.2))
+    loss, error = figure.subplots(1, 2)
+    runs = (
+        ('training', train, {'color': FIRST_COLOUR, 'linewidth': 1.2}),
+        ('test', test, {'color': SECOND_COLOUR, 'marker': 'o', 'zorder': 3}),
+    )
+    for name, curves, look in runs:
+        if 'loss/total' in curves:
+            loss.plot(*curves['loss/total'], label=name, **look)
+        if 'accuracy' in curves:
+            steps, accuracy = curves['accuracy']
+            error.plot(steps, 100 * (1 - accuracy), label=name, **look)
+    loss.set(xlabel='training step', ylabel='total loss')
+    error.set(xlabel='training step', ylabel='wrong predictions, %')
+    for axes in (loss, error):
+        # A batch without a mistake stands on the lower edge of the logarithmic axis.
+        axes.set_yscale('log', nonpositive='clip')
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter('{x:g}')
+        if axes.lines:
+            axes.legend()
+    figure.suptitle(title)
+    return figure

@@ -1,0 +1,195 @@
+"""Figures and summaries from files to files."""
+
+import contextlib
+import io
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from PIL import Image
+
+from input_data import DatasetInfo, testing
+from jobs.errors import JobError
+from jobs.evaluation import evaluate
+from jobs.evaluation.scoring import Scorer, judge
+from jobs.options import RunOptions
+from jobs.training import train
+from jobs.visualization import curves as figure_curves
+from jobs.visualization import draw, figures
+from models import HParams, build_model
+
+SMALL = 'num_prime_capsules=2'
+ONE_TARGET = ['confusion_matrix', 'curves', 'masked_reconstructions', 'mistakes', 'routing_logits']
+
+
+def run_quietly(job, options):
+    """Runs a job and returns what it printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        job(options)
+    return printed.getvalue()
+
+
+class FiguresTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.create_tempdir().full_path
+
+    def options(self, data_dir=None, **overrides):
+        defaults = dict(
+            data_dir=data_dir or self.directory,
+            summary_dir=f'{self.directory}/run',
+            hparams_override=SMALL,
+            max_steps=2,
+            summary_step=1,
+            batch_size=8,
+            eval_batch_size=10,
+            seed=5,
+            eval_interval_secs=0,
+            eval_timeout_secs=0,
+        )
+        return RunOptions(**{**defaults, **overrides})
+
+    def write_singles(self):
+        testing.write_singles(self.directory, 'train_2')
+        testing.write_singles(self.directory, 'test_0', count=25)
+
+    def written(self):
+        """Sizes of the PNGs by name; each must be read by Pillow and show something."""
+        sizes = {}
+        for path in pathlib.Path(f'{self.directory}/run/test/figures').iterdir():
+            with Image.open(path) as image:
+                self.assertEqual(image.format, 'PNG')
+                self.assertGreater(np.ptp(np.asarray(image.convert('L'))), 200, path)
+                sizes[path.stem] = image.size
+        for width, height in sizes.values():
+            self.assertBetween(width, 400, 1600)
+            self.assertBetween(height, 200, 1800)
+        return sizes
+
+    def test_all_figures_of_a_capsule_network(self):
+        self.write_singles()
+        run_quietly(train.run, self.options(max_steps=30))
+        printed = run_quietly(evaluate.run, self.options(train=False, figures=True))
+        names = self.written().keys()
+        self.assertContainsSubset(set(ONE_TARGET) - {'mistakes'}, names)
+        found = {name for name in names if name.startswith('perturbation_')}
+        self.assertNotEmpty(found)
+        self.assertIn(f'{len(names)} figures in {self.directory}/run/test/figures', printed)
+        self.assertEqual('no example whose targets were found' in printed, len(found) < 10)
+
+    def test_two_targets(self):
+        path = testing.write_pairs(f'{self.directory}/multitrain_6shifted_mnist.tfrecords')
+        options = self.options(path, num_targets=2, eval_size=20)
+        run_quietly(train.run, options)
+        run_quietly(
+            evaluate.run, self.options(path, num_targets=2, eval_size=20, train=False, figures=True)
+        )
+        self.assertContainsSubset(ONE_TARGET, self.written().keys())
+
+    @parameterized.parameters(
+        ('capsule', f'{SMALL},remake=false', ['confusion_matrix', 'mistakes', 'routing_logits']),
+        ('paper_baseline', '', ['confusion_matrix', 'mistakes']),
+    )
+    def test_says_what_it_leaves_out(self, model, hparams, expected):
+        self.write_singles()
+        network = dict(model=model, hparams_override=hparams, batch_size=2, eval_size=20)
+        run_quietly(train.run, self.options(max_steps=1, **network))
+        printed = run_quietly(evaluate.run, self.options(train=False, figures=True, **network))
+        self.assertCountEqual(self.written(), [*expected, 'curves'])
+        self.assertIn('Left out: masked_reconstructions, perturbation_*: ', printed)
+        self.assertEqual('Left out: routing_logits: ' in printed, model != 'capsule')
+
+    @parameterized.parameters(2, 3)
+    def test_standardised_images_of_several_channels(self, depth):
+        model = build_model('capsule', HParams(num_prime_capsules=2), DatasetInfo(20, 20, depth))
+        random = np.random.default_rng(0)
+        labels = np.arange(12, dtype=np.int32)[:, None] % 10
+        features = {
+            'images': random.normal(size=(12, 20, 20, depth)).astype(np.float32),
+            'labels': np.eye(10, dtype=np.float32)[labels[:, 0]],
+            'target_labels': labels,
+            'target_images': random.random((12, 1, 20, 20, depth), np.float32),
+        }
+        batches = tf.data.Dataset.from_tensor_slices(features).batch(5)
+        evaluation = Scorer(model, batches).evaluate()
+        # The labels it finds: each class then has an example to perturb.
+        found = judge(evaluation.scores, evaluation.predictions, 0.0)
+        for judged in (evaluation, found):
+            with contextlib.redirect_stdout(io.StringIO()):
+                figures.write(f'{self.directory}/run', judged, batches, model)
+        names = self.written()
+        self.assertContainsSubset({'mistakes', 'masked_reconstructions'}, names)
+        self.assertTrue(any(name.startswith('perturbation_') for name in names))
+
+    def test_an_ensemble_draws_what_needs_no_single_network(self):
+        self.write_singles()
+        for trial in (0, 1):
+            run = f'{self.directory}/{trial}'
+            run_quietly(train.run, self.options(summary_dir=run, max_steps=1, seed=trial))
+        pattern = f'{self.directory}/{{}}/train/model.ckpt-1'
+        options = self.options(train=False, figures=True, checkpoint=pattern, num_trials=2)
+        printed = run_quietly(evaluate.run, options)
+        self.assertCountEqual(self.written(), ['confusion_matrix', 'mistakes'])
+        self.assertIn('Left out: curves: no scalars in event files', printed)
+
+    def test_needs_a_directory(self):
+        options = self.options(train=False, figures=True, summary_dir=None, checkpoint='any')
+        with self.assertRaisesRegex(JobError, '--figures needs --summary_dir'):
+            evaluate.run(options)
+
+    def test_confusion_matrix_shows_mistakes_darkest_where_they_are_most(self):
+        labels = np.array([[0]] * 10 + [[1]] * 10)
+        predictions = np.array([1] * 4 + [0] * 6 + [1] * 9 + [2])
+        evaluation = judge(np.eye(3, dtype=np.float32)[predictions], labels, 0.0)
+        figure = figures.draw_confusion(evaluation)
+        axes = figure.axes[0]
+        texts = {(text.get_position()[::-1], text.get_text()) for text in axes.texts}
+        self.assertEqual(
+            texts, {((0, 0), '6'), ((0, 1), '4'), ((1, 1), '9'), ((1, 2), '1'), ((2, 2), '0')}
+        )
+        shares = axes.images[0].get_array()
+        self.assertAllEqual(shares.filled(-1), [[-1, 40, 0], [0, -1, 10], [0, 0, -1]])
+        self.assertIn('5 of 20 examples wrong (25 %)', axes.get_title())
+        picture = draw.pixels(figure)
+        self.assertEqual((picture.dtype, picture.ndim), (np.uint8, 3))
+
+    def test_axes_are_labelled(self):
+        curve = {
+            'loss/total': figure_curves.Curve(np.array([1, 2]), np.array([0.5, 0.2])),
+            'accuracy': figure_curves.Curve(np.array([1, 2]), np.array([0.5, 1.0])),
+        }
+        drawn = (
+            draw.draw_curves(curve, {}, 'title'),
+            draw.draw_logit_changes(np.array([1e-1, 1e-4]), 3, 'title'),
+            draw.draw_perturbations(np.zeros((16, 11, 4, 4, 3)), np.arange(11), 'title'),
+        )
+        for figure in drawn:
+            for axes in figure.axes:
+                self.assertTrue(axes.get_xlabel() and axes.get_ylabel())
+        loss, error = drawn[0].axes
+        self.assertAllEqual(loss.lines[0].get_ydata(), [0.5, 0.2])
+        self.assertAllEqual(error.lines[0].get_ydata(), [50, 0])
+
+
+class CurvesTest(tf.test.TestCase):
+    def test_reads_scalars_back_and_the_last_of_a_step(self):
+        directory = self.create_tempdir().full_path
+        for values in ({1: 0.5, 2: 0.4, 3: 0.3}, {3: 0.1, 4: 0.05}):
+            writer = tf.summary.create_file_writer(directory, filename_suffix=f'.{len(values)}')
+            for step, value in values.items():
+                with writer.as_default(step):
+                    tf.summary.scalar('loss/total', value)
+                    tf.summary.image('picture', np.zeros((1, 2, 2, 3)))
+            writer.close()
+        curves = figure_curves.read(directory)
+        self.assertEqual(list(curves), ['loss/total'])
+        self.assertAllEqual(curves['loss/total'].steps, [1, 2, 3, 4])
+        self.assertAllClose(curves['loss/total'].values[[0, 1, 3]], [0.5, 0.4, 0.05])
+
+    def test_nothing_where_there_are_no_files(self):
+        self.assertEqual(figure_curves.read(f'{self.create_tempdir().full_path}/none'), {})
+
+
+if __name__ == '__main__':
+    tf.test.main()

@@ -1,0 +1,143 @@
+"""What TensorBoard shows beside the scalars of a step: `tensorboard --logdir summary_dir`."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from jobs import run
+from jobs.visualization import images
+from models import Model, optimizer
+from models.capsule_model import CapsuleModel
+
+PICTURE_SCALE = 2  # TensorBoard shows small pictures at their size in pixels
+SHOWN_FLAGS = ('model', 'dataset', 'num_targets', 'batch_size', 'mixed_precision')
+FINAL_METRICS = (('final/wrong_percent', 'test wrong, %'), ('final/loss', 'test loss'))
+
+
+def write_losses(
+    total: float, classification: float | None, reconstruction: tuple[float, ...]
+) -> None:
+    """Scalars of a loss and its parts, under the same tags for training and test.
+
+    Args:
+      total: what training minimises.
+      classification: its part without reconstructions; None if not known.
+      reconstruction: a part for each target; empty without a decoder.
+    """
+    tf.summary.scalar('loss/total', total)
+    if classification is not None:
+        tf.summary.scalar('loss/classification', classification)
+    for number, loss in enumerate(reconstruction, 1):
+        tf.summary.scalar(f'loss/reconstruction_{number}', loss)
+
+
+def write_learning_rate(step: int, model: Model) -> None:
+    """Scalar of the learning rate that a step has."""
+    tf.summary.scalar('learning_rate', optimizer.learning_rate_at(step, model.hparams))
+
+
+def write_reconstructions(model: Model, features: dict[str, np.ndarray]) -> None:
+    """A picture of inputs, targets and reconstructions; nothing for a model without decoder."""
+    if not model.num_reconstructions:
+        return
+    reconstructions = model(_tensors(features), training=False).reconstructions.numpy()
+    table = reconstruction_table(features, reconstructions)
+    tf.summary.image(
+        'reconstructions',
+        images.enlarge(table, PICTURE_SCALE)[None],
+        description='Input, target, reconstruction; a row for each target of each example.',
+    )
+
+
+def reconstruction_table(
+    features: dict[str, np.ndarray], reconstructions: np.ndarray
+) -> np.ndarray:
+    """Lays out input, target and reconstruction side by side.
+
+    Args:
+      features: images [batch, height, width, depth] and target_images.
+      reconstructions: [batch, targets, height, width, depth], as target_images.
+
+    Returns:
+      [rows, columns, 3] pixels in [0, 1]; one row of three pictures for each target.
+    """
+    columns = np.stack(
+        [
+            np.broadcast_to(
+                images.displayable(features['images'])[:, None],
+                images.displayable(reconstructions).shape,
+            ),
+            images.displayable(features['target_images']),
+            images.displayable(reconstructions),
+        ],
+        axis=2,
+    )  # [batch, targets, 3, height, width, 3]
+    return images.montage(columns.reshape(-1, *columns.shape[2:]))
+
+
+def write_histograms(model: Model, features: dict[str, np.ndarray]) -> None:
+    """Histograms of every weight and bias and, of a capsule network, of the couplings."""
+    for name, variable in model.tf_variables().items():
+        tf.summary.histogram(name, variable.numpy())
+    if isinstance(model, CapsuleModel):
+        tf.summary.histogram('coupling', model.route(_tensors(features)['images']).coupling)
+
+
+def write_confusion(evaluation) -> None:
+    """A picture of an `Evaluation`'s confusion matrix."""
+    # Lazily: only evaluations draw, and a training should start without waiting for Matplotlib.
+    from jobs.visualization import draw, figures
+
+    picture = draw.pixels(figures.draw_confusion(evaluation))
+    tf.summary.image('confusion_matrix', picture[None])
+
+
+def write_hparams(summary_dir: str) -> None:
+    """What TensorBoard's HParams page tells of a run, from its config.json; nothing without one.
+
+    The event file lies in `summary_dir` itself, so that training and evaluation are one run there.
+    """
+    # Lazily, for programs that only want a function of this file.
+    from tensorboard.plugins.hparams import summary_v2 as hparams_plugin
+
+    config = run.read(summary_dir)
+    if config is None:
+        return
+    flags = {name: config['flags'].get(name) for name in SHOWN_FLAGS}
+    values = {**config['hparams'], **flags, 'seed': config['seed']}
+    values = {name: value for name, value in values.items() if value is not None}
+    with _writing(summary_dir, 0):
+        names = [hparams_plugin.HParam(name) for name in values]
+        metrics = [hparams_plugin.Metric(tag, display_name=name) for tag, name in FINAL_METRICS]
+        hparams_plugin.hparams_config(names, metrics)
+        hparams_plugin.hparams(values)
+
+
+def write_final_metrics(summary_dir: str, step: int, evaluation) -> None:
+    """The newest `Evaluation` for the HParams page, with the hyper-parameters if there are none.
+
+    They are scalars beside the hyper-parameters, not those of test/: TensorBoard does not find a
+    metric in a folder below when the run itself is its --logdir.
+    """
+    if not any(pathlib.Path(summary_dir).glob('events.out.tfevents.*')):
+        write_hparams(summary_dir)
+    values = (evaluation.wrong_percent, evaluation.loss)
+    with _writing(summary_dir, step):
+        for (tag, _), value in zip(FINAL_METRICS, values, strict=True):
+            tf.summary.scalar(tag, value)
+
+
+@contextlib.contextmanager
+def _writing(directory: str, step: int) -> Iterator[None]:
+    """Sends summaries to a new event file of a directory."""
+    writer = tf.summary.create_file_writer(directory)
+    with writer.as_default(step):
+        yield
+    writer.close()
+
+
+def _tensors(features: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(value) for name, value in features.items()}

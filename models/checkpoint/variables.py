@@ -1,0 +1,261 @@
+"""Reads and writes the release's checkpoint files, by variable name.
+
+A checkpoint is `model.ckpt-STEP.index` and `.data-00000-of-00001` in TensorFlow's V2 format,
+beside the `checkpoint` state file that names the newest. It holds every trained variable under
+its released name, Adam's moments as NAME/Adam and NAME/Adam_1, and the float32 scalars
+beta1_power, beta2_power and global_step.
+"""
+
+import pathlib
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from models import optimizer
+from models.checkpoint import folder as checkpoint_folder
+from models.checkpoint import index_guard
+from models.checkpoint.folder import PREFIX
+from models.model import Model
+
+FIRST_MOMENT, SECOND_MOMENT = 'Adam', 'Adam_1'
+LARGEST_STEP = 1 << 53  # what floating-point numbers count to
+# What TensorFlow's reader raises for damaged files, depending on what it stumbles over.
+READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, damaged or of another model; one line that names the file."""
+
+
+def save(directory: str, model: Model, step: int, keep: int = 0) -> str:
+    """Writes `model.ckpt-STEP` into `directory` and makes it the newest.
+
+    The index file is written last and by renaming: a checkpoint is there whole or not at all.
+
+    Args:
+      directory: made if missing.
+      model: what to save; under a strategy, the first replica's copy.
+      step: training steps made so far.
+      keep: how many of the newest checkpoints to keep; 0 keeps all.
+
+    Returns:
+      The checkpoint's path, without the endings of its files.
+
+    Raises:
+      OSError: if the directory cannot be made or written.
+    """
+    folder = pathlib.Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = path_of(directory, step)
+    tensors = _tensors(model, step)
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=path,
+            tensor_names=list(tensors),
+            shape_and_slices=[''] * len(tensors),
+            tensors=list(tensors.values()),
+        )
+    except tf.errors.OpError as error:
+        checkpoint_folder.remove_unfinished(folder)
+        raise OSError(f'{path}: cannot be written: {_first_line(error)}') from error
+    older = [known for known in steps(directory) if known < step]
+    dropped = older[: max(0, len(older) + 1 - keep)] if keep else []
+    checkpoint_folder.write_state(folder, [*older[len(dropped) :], step])
+    if dropped:
+        checkpoint_folder.remove_up_to(folder, dropped[-1])
+    return path
+
+
+def tidy(directory: str) -> None:
+    """Clears up after a `save` that was cut off; call where nobody else saves.
+
+    Removes files that were never finished, and names the newest checkpoint in `checkpoint`.
+
+    Raises:
+      OSError: if the directory cannot be written.
+    """
+    folder = pathlib.Path(directory)
+    checkpoint_folder.remove_unfinished(folder)
+    known = steps(directory)
+    if known:
+        checkpoint_folder.write_state(folder, known)
+
+
+def restore(path: str, model: Model, with_moments: bool = True) -> int:
+    """Sets the model's variables from a checkpoint and returns its step.
+
+    Args:
+      path: as `save` returned it, or that of a released file.
+      model: a built model; unchanged if anything is wrong.
+      with_moments: whether to set Adam's moments too. A file without them (a released one for
+        evaluation, say) leaves the moments at zero.
+
+    Raises:
+      CheckpointError: if there is no such checkpoint, it cannot be read, or its variables are
+        not those of the model.
+    """
+    reader = _open(path)
+    shapes = reader.get_variable_to_shape_map()
+    wanted = {name: model.released_shape(name) for name in model.released_variables()}
+    _check_match(path, shapes, wanted)
+    has_moments = with_moments and all(f'{name}/{FIRST_MOMENT}' in shapes for name in wanted)
+    if has_moments:
+        moments = {
+            f'{name}/{slot}': wanted[name]
+            for name in wanted
+            for slot in (FIRST_MOMENT, SECOND_MOMENT)
+        }
+        _check_match(path, shapes, moments)
+    variables = model.tf_variables()
+    targets = dict(variables)
+    if has_moments:
+        targets.update(_moments(model))
+    values = {name: _read_finite(reader, path, name) for name in targets}
+    step = step_of(path)
+    for name, variable in targets.items():
+        variable.assign(values[name].reshape(variable.shape))
+    if with_moments and not has_moments:
+        for moment in _moments(model).values():
+            moment.assign(tf.zeros_like(moment))
+    model.step.assign(step)
+    return step
+
+
+def latest(directory: str) -> str | None:
+    """Path of the newest complete checkpoint in a directory, or None."""
+    known = steps(directory)
+    return path_of(directory, known[-1]) if known else None
+
+
+def path_of(directory: str, step: int) -> str:
+    """Path of the checkpoint of a step."""
+    return str(pathlib.Path(directory) / f'{PREFIX}-{step}')
+
+
+def step_of(path: str) -> int:
+    """The step of a checkpoint; 0 where it does not say.
+
+    Raises:
+      CheckpointError: if there is no such checkpoint or it cannot be read.
+    """
+    reader = _open(path)
+    if not reader.has_tensor('global_step'):
+        return 0
+    step = _read_finite(reader, path, 'global_step')
+    if step.shape or not 0 <= step < LARGEST_STEP:
+        found = str(step.tolist())[:40]
+        raise CheckpointError(f'checkpoint {path}: found global_step {found}; expected a step')
+    return int(step)
+
+
+def shapes(path: str) -> dict[str, list[int]]:
+    """Shapes of a checkpoint's variables, by name; raises CheckpointError as `step_of`."""
+    return _open(path).get_variable_to_shape_map()
+
+
+def verify(path: str) -> None:
+    """Reads a checkpoint through, checksums and all.
+
+    Raises:
+      CheckpointError: if it is missing or damaged.
+    """
+    reader = _open(path)
+    for name in reader.get_variable_to_shape_map():
+        _read(reader, path, name)
+
+
+def steps(directory: str) -> list[int]:
+    """Steps of the complete checkpoints in a directory, lowest first."""
+    found = (path.name[len(PREFIX) + 1 : -len('.index')] for path in _index_files(directory))
+    return sorted(int(step) for step in found if step.isdecimal())
+
+
+def _index_files(directory: str):
+    return pathlib.Path(directory).glob(f'{PREFIX}-*.index')
+
+
+def _tensors(model: Model, step: int) -> dict[str, np.ndarray | tf.Tensor]:
+    """Everything a checkpoint of the model holds, by name, in released shapes."""
+    beta1_power, beta2_power = optimizer.beta_powers(step)
+    tensors = {
+        'beta1_power': beta1_power.numpy(),
+        'beta2_power': beta2_power.numpy(),
+        'global_step': np.float32(step),
+    }
+    for name, variable in {**model.tf_variables(), **_moments(model)}.items():
+        trained = name.removesuffix(f'/{FIRST_MOMENT}').removesuffix(f'/{SECOND_MOMENT}')
+        tensors[name] = tf.reshape(variable, model.released_shape(trained))
+    return tensors
+
+
+def _moments(model: Model) -> dict[str, tf.Variable]:
+    adam = model.adam
+    moments = {}
+    rows = zip(model.tf_variables(), adam.first_moments, adam.second_moments, strict=True)
+    for name, first, second in rows:
+        moments[f'{name}/{FIRST_MOMENT}'] = first
+        moments[f'{name}/{SECOND_MOMENT}'] = second
+    return moments
+
+
+def check_exists(path: str) -> None:
+    """Raises CheckpointError unless there is a checkpoint at `path`; says what is there."""
+    if not pathlib.Path(f'{path}.index').is_file():
+        folder = pathlib.Path(path).parent
+        others = ', '.join(f'{PREFIX}-{step}' for step in steps(str(folder))[-5:])
+        found = f'newest there: {others}' if others else f'no {PREFIX}-* in {folder}'
+        raise CheckpointError(f'checkpoint {path}: no file {path}.index; {found}')
+
+
+def _open(path: str):
+    check_exists(path)
+    try:
+        index_guard.check(path)
+        return tf.train.load_checkpoint(path)
+    except OSError as error:
+        raise CheckpointError(
+            f'checkpoint {path}: cannot be read: {error.filename}: {error.strerror}'
+        ) from error
+    except READ_ERRORS as error:
+        raise CheckpointError(f'checkpoint {path}: cannot be read: {_first_line(error)}') from error
+
+
+def _read(reader, path: str, name: str) -> np.ndarray:
+    try:
+        return reader.get_tensor(name)
+    except READ_ERRORS as error:
+        raise CheckpointError(
+            f'checkpoint {path}: {name} cannot be read: {_first_line(error)}'
+        ) from error
+
+
+def _read_finite(reader, path: str, name: str) -> np.ndarray:
+    value = _read(reader, path, name)
+    if not np.isfinite(value).all():
+        raise CheckpointError(f'checkpoint {path}: {name}: found NaN or infinity; expected numbers')
+    return value
+
+
+def _check_match(path: str, found: dict[str, list[int]], wanted: dict[str, tuple]) -> None:
+    for name, shape in wanted.items():
+        if name not in found:
+            trained = sorted(key for key in found if key.endswith(('weights', 'biases')))
+            raise CheckpointError(
+                f'checkpoint {path}: has no variable {name}, which this model needs; '
+                f'it holds {", ".join(trained) or "no weights at all"} '
+                '(another --model, or other --hparams_override?)'
+            )
+        if tuple(found[name]) != shape:
+            raise CheckpointError(
+                f'checkpoint {path}: {name} has shape {list(found[name])}, this model needs '
+                f'{list(shape)} (another data set, --model or --hparams_override?)'
+            )
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the marks of TensorFlow's own functions."""
+    lines = re.sub(
+        r'{{function_node [^}]*}} ?| ?\[Op:\w+\]( name: .*)?', '', str(error)
+    ).splitlines()
+    return lines[0] if lines else type(error).__name__

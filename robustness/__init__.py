@@ -1,0 +1,1 @@
+"""Wrong flags, damaged files, hostile input and faults."""

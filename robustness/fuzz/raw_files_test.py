@@ -1,0 +1,136 @@
+"""Raw data files: IDX, smallNORB's matrices, CIFAR-10's binary version."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from input_data.cifar10 import raw as binary
+from input_data.cifar10 import testing as cifar10_testing
+from input_data.errors import DataError
+from input_data.mnist import raw as idx
+from input_data.norb import raw as norb_files
+from input_data.norb import testing as norb_testing
+from robustness.fuzz.limits import file_of, only
+from robustness.fuzz.mutations import compressed, fields, gzip_bomb, near
+
+IMAGES = bytes([0, 0, 8, 3]) + struct.pack('>3I', 3, 4, 5) + bytes(range(60))
+LABELS = bytes([0, 0, 8, 1]) + struct.pack('>I', 3) + bytes([3, 1, 2])
+MATRIX = norb_testing.matrix_bytes(np.arange(24, dtype=np.uint8).reshape(4, 3, 2))
+BATCH_LABELS = st.lists(st.integers(0, 9), min_size=1, max_size=3)
+MORE_THAN_MEMORY = 3 << 30
+
+
+@given(compressed(near(IMAGES, fields(0, '>4I'))))
+def test_idx_images(content):
+    with file_of(content) as path, only(DataError, naming=path):
+        images = idx.read_images(path)
+        assert images.ndim == 3 and images.size
+
+
+@given(compressed(near(LABELS, fields(0, '>2I'))))
+def test_idx_labels(content):
+    with file_of(content) as path, only(DataError, naming=path):
+        assert idx.read_labels(path).ndim == 1
+
+
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=3, max_dims=3)))
+def test_idx_gives_back_what_was_written(images):
+    with file_of(b'') as path:
+        idx.write_images(path, images)
+        np.testing.assert_array_equal(idx.read_images(path), images)
+
+
+def test_idx_bomb():
+    start = bytes([0, 0, 8, 3]) + struct.pack('>3I', (1 << 32) - 1, 1, 1)
+    with (
+        file_of(gzip_bomb(start, MORE_THAN_MEMORY)) as path,
+        only(DataError, naming=path),
+        pytest.raises(DataError, match='at most'),
+    ):
+        idx.read_images(path)
+
+
+@given(compressed(near(MATRIX, fields(0, '<5i'))), st.integers(1, 5))
+def test_norb_matrix(content, rows):
+    with (
+        file_of(content) as path,
+        only(DataError, naming=path),
+        norb_files.MatrixFile(path) as matrix,
+    ):
+        found = sum(len(block) for block in matrix.blocks(rows))
+        assert found == matrix.shape[0]
+
+
+@given(
+    st.sampled_from(['u1', '<i2', '<i4', '<f4', '<f8']).flatmap(
+        lambda kind: arrays.arrays(kind, arrays.array_shapes(max_dims=4))
+    )
+)
+def test_norb_matrix_gives_back_what_was_written(values):
+    with file_of(norb_testing.matrix_bytes(values)) as path:
+        np.testing.assert_array_equal(norb_files.read_matrix(path), values)
+
+
+SPLIT = norb_testing.toys([4])
+SPLIT_FILES = {kind: norb_testing.matrix_bytes(values) for kind, values in SPLIT.items()}
+
+
+@given(
+    st.sampled_from(list(SPLIT_FILES)).flatmap(
+        lambda kind: st.tuples(st.just(kind), near(SPLIT_FILES[kind], fields(0, '<6i')))
+    )
+)
+def test_norb_split(damaged):
+    with file_of(b'') as path:
+        folder = path.removesuffix('/file')
+        paths = norb_testing.write_split(folder, 'train', SPLIT)
+        kind, content = damaged
+        paths[kind].write_bytes(content)
+        with only(DataError, naming=folder):
+            raw = norb_files.open_split(folder, 'train')
+            assert sum(len(block) for block in raw.images(3)) == len(raw.categories)
+
+
+def test_norb_bombs():
+    count = (1 << 31) - 1
+    headers = {
+        'dat': struct.pack('<6i', norb_testing.MAGIC['u1'], 4, count, 2, 4096, 4096),
+        'cat': struct.pack('<5i', norb_testing.MAGIC['i4'], 1, count, 1, 1),
+        'info': struct.pack('<5i', norb_testing.MAGIC['i4'], 2, count, 4, 1),
+    }
+    bombs = {kind: gzip_bomb(start, MORE_THAN_MEMORY) for kind, start in headers.items()}
+    for kind in headers:
+        with (
+            file_of(bombs[kind]) as path,
+            only(DataError, naming=path),
+            pytest.raises(DataError, match='more than'),
+        ):
+            norb_files.read_matrix(path)
+
+
+def test_norb_images_that_unpack_to_much_are_read_in_small_blocks():
+    start = struct.pack('<6i', norb_testing.MAGIC['u1'], 4, 40, 2, 4096, 4096)
+    with file_of(gzip_bomb(start, 40 * 2 * 4096 * 4096)) as path, only():
+        raw = norb_files.RawSplit(path, 4096, 4096, np.zeros(40), np.zeros((40, 4)))
+        assert sum(len(block) for block in raw.images(256)) == 40
+
+
+@given(near(b''.join(bytes([label]) + bytes(3072) for label in (3, 9))))
+def test_cifar10_binary(content):
+    with file_of(content) as path, only(DataError, naming=path):
+        images, labels = binary.read(path)
+        assert images.shape == (len(labels), 3, 32, 32) and labels.max() < 10
+
+
+@given(BATCH_LABELS, st.integers(0, 99))
+def test_cifar10_gives_back_what_was_written(labels, seed):
+    images, _ = cifar10_testing.random_images(len(labels), seed)
+    with file_of(b'') as path:
+        cifar10_testing.write_batch(path, images, np.array(labels, np.uint8))
+        found, found_labels = binary.read(path)
+    np.testing.assert_array_equal(found, images)
+    np.testing.assert_array_equal(found_labels, labels)

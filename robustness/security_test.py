@@ -1,0 +1,298 @@
+"""What files of others cannot do: run code. Nor can our own modules, by carelessness.
+
+Archives, names and texts of others are in escaping_test.py; files of a wrong SHA-256, which are
+refused and not left, in input_data/download/download_test.py
+(test_no_way_left_tells_why_and_leaves_nothing, test_other_files_are_not_overwritten).
+"""
+
+import ast
+import gzip
+import hashlib
+import os
+import pathlib
+import pickle
+import re
+import shutil
+from unittest import mock
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import EpsImagePlugin, Image
+
+from input_data import InputRequest, inputs
+from input_data.affnist import raw as affnist_raw
+from input_data.cifar10 import png_batches
+from input_data.cifar10 import raw as cifar10_raw
+from input_data.download import closed_networks, fetch
+from input_data.mnist import raw as mnist_raw
+from input_data.norb import raw as norb_raw
+from input_data.norb import testing as norb_testing
+from jobs import run
+from jobs.errors import JobError
+from jobs.inference import any_image
+from jobs.visualization import curves, summaries_batch
+from models import checkpoint
+
+ROOT = pathlib.Path(__file__).parents[1]
+PLACES = ('', *(f'{path.parent.name}/**/' for path in ROOT.glob('*/__init__.py')))
+MODULES = {
+    str(path.relative_to(ROOT)): path
+    for place in PLACES
+    for path in ROOT.glob(f'{place}*.py')
+    if not path.name.endswith('_test.py')
+}
+# Whatever unpickles, runs text as code, or gives text to a shell.
+FORBIDDEN = re.compile(
+    r'_?pickle|marshal|shelve|dill|cloudpickle|joblib|torch|yaml|pandas|dbm|code|codeop|runpy|pty'
+    r'|eval|exec|compile|__import__|os\.(system|popen|exec\w+|(posix_)?spawn\w+)'
+    r'|subprocess\.get(status)?output|tensorflow\.saved_model\.load|zipfile\.ZipFile'
+)
+# Whatever they belong to: code inside a Keras file, members where an archive wants them.
+FORBIDDEN_ENDINGS = {
+    *('Lambda', 'load_model', 'model_from_json', 'deserialize_keras_object'),
+    *('enable_unsafe_deserialization', 'extract', 'extractall', 'unpack_archive', 'read_pickle'),
+}
+MUST_BE_FALSE = ('allow_pickle', 'shell')
+
+
+def faults(source: str) -> list[str]:
+    """What a module does that no module may, with its line."""
+    tree, known, found = ast.parse(source), {}, []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = f'{node.module}.' if isinstance(node, ast.ImportFrom) else ''
+            for alias in node.names:
+                top = alias.name.partition('.')[0]
+                known[alias.asname or top] = module + (alias.name if alias.asname else top)
+                found += [(node.lineno, module + alias.name)] * is_forbidden(module + alias.name)
+
+    def full_name(node: ast.AST) -> str:
+        if isinstance(node, ast.Attribute):
+            return f'{full_name(node.value)}.{node.attr}'
+        return known.get(node.id, node.id) if isinstance(node, ast.Name) else ''
+
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Attribute, ast.Name)) and is_forbidden(full_name(node)):
+            found.append((node.lineno, full_name(node)))
+        if not isinstance(node, ast.Call):
+            continue
+        called, given = full_name(node.func), {one.arg: one.value for one in node.keywords}
+        unsafe = [name for name in MUST_BE_FALSE if name in given and not is_false(given[name])]
+        if called == 'numpy.load' and 'allow_pickle' not in given:
+            unsafe.append('numpy.load without allow_pickle=False')
+        if called.startswith('subprocess.') and any(map(is_shell_command, node.args[:1])):
+            unsafe.append(f'{called} of a text or a shell')
+        if 'safe_mode' in given:
+            unsafe.append('safe_mode')
+        found += [(node.lineno, name) for name in unsafe]
+    return [f'{line}: {name}' for line, name in found]
+
+
+def is_forbidden(name: str) -> bool:
+    parts = name.split('.')
+    starts = ('.'.join(parts[:count]) for count in range(1, len(parts) + 1))
+    return parts[-1] in FORBIDDEN_ENDINGS or any(map(FORBIDDEN.fullmatch, starts))
+
+
+def is_shell_command(node: ast.AST) -> bool:
+    if isinstance(node, ast.List) and node.elts and isinstance(node.elts[0], ast.Constant):
+        return node.elts[0].value.rpartition('/')[2] in ('sh', 'bash', 'dash', 'zsh', 'env')
+    return isinstance(node, (ast.Constant, ast.JoinedStr))
+
+
+def is_false(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+def test_no_module_unpickles_runs_text_or_builds_a_shell_command():
+    assert {
+        'experiment.py',
+        'setup.py',
+        'jobs/training/train.py',
+        'input_data/mnist/raw.py',
+    } <= set(MODULES)
+    found = {name: faults(path.read_text('utf-8')) for name, path in MODULES.items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    'source',
+    [
+        'import pickle',
+        'from numpy import load as read\nread("x")',
+        'import numpy as np\nnp.load("x", allow_pickle=True)',
+        'import numpy as np\nnp.load("x", None, allow_pickle=flag)',
+        'import os as system\nsystem.popen("ls")',
+        'from os import system\n[system]',
+        'import subprocess\nsubprocess.run(["ls"], shell=True)',
+        'from subprocess import check_output as run\nrun(f"ls {x}")',
+        'import subprocess\nsubprocess.Popen(["/bin/sh", "-c", x])',
+        'import yaml',
+        'from torch.utils import data',
+        'eval("1")',
+        'import keras\nkeras.models.load_model("x")',
+        'from keras import layers\nlayers.Lambda(f)',
+        'import tensorflow as tf\ntf.saved_model.load("x")',
+        'tar.extractall(path)',
+    ],
+)
+def test_each_fault_is_found(source):
+    assert len(faults(source)) >= 1
+
+
+def test_what_is_harmless_is_no_fault():
+    source = 'import re, subprocess, numpy as np\nre.compile("x")\nsubprocess.run(["ls"])\n'
+    assert faults(f'{source}np.load("x", allow_pickle=False)\nmodel.compile()\njson.load(x)') == []
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, mark: pathlib.Path):
+        self.mark = str(mark)
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+@pytest.fixture(scope='module')
+def mark(tmp_path_factory) -> pathlib.Path:
+    """What is there once a bomb has gone off."""
+    return tmp_path_factory.mktemp('outside') / 'mark'
+
+
+@pytest.fixture(scope='module')
+def bombs(mark, tmp_path_factory) -> dict[str, bytes]:
+    """Files that run code in a careless reader, by kind."""
+    folder = tmp_path_factory.mktemp('bombs')
+    values = np.array([Bomb(mark)], object)
+    np.save(folder / 'npy', values, allow_pickle=True)
+    names = [f'{name}_{part}' for name in 'xy' for part in ('train', 'test')]
+    np.savez(folder / 'npz', images=values, **dict.fromkeys(names, values))
+    path = str(mark)
+    explode = keras.layers.Lambda(lambda x: (__import__('os').makedirs(path), x)[1])
+    keras.Sequential([keras.Input([1]), explode]).save(folder / 'x.keras')
+    mark.rmdir()
+    return {
+        'pickle': pickle.dumps(Bomb(mark)),
+        'npy': (folder / 'npy.npy').read_bytes(),
+        'npz': (folder / 'npz.npz').read_bytes(),
+        'keras': (folder / 'x.keras').read_bytes(),
+    }
+
+
+@pytest.mark.parametrize('kind', ['pickle', 'npy', 'npz', 'keras'])
+def test_bombs_go_off_in_careless_readers(bombs, kind, mark, tmp_path):
+    path = tmp_path / 'x.keras'
+    path.write_bytes(bombs[kind])
+    if kind == 'keras':
+        with pytest.raises(ValueError, match='safe_mode|unsafe'):
+            keras.models.load_model(path)
+        keras.models.load_model(path, safe_mode=False)
+    elif kind == 'npz':
+        np.load(path, allow_pickle=True)['images']
+    else:
+        np.load(path, allow_pickle=True)
+    mark.rmdir()
+
+
+def read_record(path):
+    inputs('mnist', InputRequest(str(path), 'test'))
+
+
+def read_checkpoint(path):
+    for ending in ('.index', '.data-00000-of-00001'):
+        shutil.copy(path, f'{path}{ending}')
+    checkpoint.verify(str(path))
+
+
+def read_keras_archive(path):
+    content = path.read_bytes()
+    way = closed_networks.KerasArchive('http://host/mnist.npz', hashlib.sha256(content).hexdigest())
+    with mock.patch.object(fetch, 'download', lambda _, target: shutil.copy(path, target)):
+        way.collect((), str(path.parent))
+
+
+def read_norb(path):
+    for kind in ('dat', 'cat', 'info'):
+        shutil.copy(path, path.with_name(f'{norb_testing.NAMES["test"]}-{kind}.mat'))
+    norb_raw.open_split(str(path.parent), 'test')
+
+
+def read_cifar10(path):
+    python_version = path.parent / 'cifar-10-batches-py'
+    python_version.mkdir()
+    shutil.copy(path, python_version / 'test_batch')
+    assert cifar10_raw.find(str(path.parent), 'test') is None
+    cifar10_raw.read(str(path))
+
+
+def read_config(path):
+    shutil.copy(path, path.with_name(run.FILE_NAME))
+    run.read(str(path.parent))
+
+
+def read_labels(path):
+    shutil.copy(path, path.with_name(png_batches.TRAIN_LABELS))
+    png_batches.convert(str(path.parent))
+
+
+def read_compressed(path):
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    mnist_raw.read_labels(str(path))
+
+
+READERS = {
+    'affnist': lambda path: affnist_raw.read(str(path)),
+    'checkpoint': read_checkpoint,
+    'cifar10': read_cifar10,
+    'config': read_config,
+    'idx': lambda path: mnist_raw.read_images(str(path)),
+    'idx_compressed': read_compressed,
+    'image': lambda path: any_image.read(str(path)),
+    'keras_archive': read_keras_archive,
+    'labels': read_labels,
+    'norb': read_norb,
+    'records': read_record,
+    'tar': lambda path: fetch.unpack(str(path), 'in', ['file'], str(path.parent)),
+}
+
+
+@pytest.mark.parametrize('kind', ['pickle', 'npy', 'npz', 'keras'])
+@pytest.mark.parametrize('reader', READERS)
+def test_no_reader_runs_what_a_file_holds(bombs, reader, kind, mark, tmp_path):
+    path = tmp_path / 'model.ckpt-1'
+    path.write_bytes(bombs[kind])
+    # KeyError: only a file of the published hash gets as far as its names.
+    with pytest.raises((ValueError, KeyError)):
+        READERS[reader](path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize('kind', ['pickle', 'npy', 'npz', 'keras'])
+def test_a_run_with_such_files_goes_on_without_them(bombs, kind, mark, tmp_path):
+    (tmp_path / summaries_batch.FILE_NAME).write_bytes(bombs[kind])
+    (tmp_path / 'events.out.tfevents.1').write_bytes(bombs[kind])
+    batches = tf.data.Dataset.from_tensors({'images': tf.ones([1, 2, 2, 1])})
+    for _ in range(2):
+        features = summaries_batch.fixed_batch(str(tmp_path), batches)
+        np.testing.assert_array_equal(features['images'], np.ones([1, 2, 2, 1]))
+    assert curves.read(str(tmp_path)) == {}
+    assert not mark.exists()
+
+
+def test_no_image_starts_a_program(mark, tmp_path, monkeypatch):
+    (tmp_path / 'gs').write_text(f'#!/bin/sh\nmkdir -p "{mark}"\n')
+    (tmp_path / 'gs').chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}{os.pathsep}{os.environ["PATH"]}')
+    monkeypatch.setattr(EpsImagePlugin, 'gs_binary', None)
+    path = tmp_path / 'digit.png'
+    path.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n')
+    with pytest.raises(JobError, match='digit.png: found EPS'):
+        any_image.read(str(path))
+    assert not mark.exists()
+    with pytest.raises(OSError):  # the program drew nothing, but it ran
+        Image.open(path).load()
+    mark.rmdir()
