@@ -11,7 +11,8 @@ import sys
 
 from absl import app, flags
 
-from jobs import errors, startup
+from common import errors
+from jobs import startup
 
 FLAGS = flags.FLAGS
 
@@ -103,7 +104,7 @@ def run() -> None:
         # The command line too: a flag before --debug may have ended its reading.
         if FLAGS['debug'].value or '--debug' in sys.argv:
             raise
-        message = errors.explain(error)
+        message = errors.explain_error(error)
         if message is None:
             raise
         sys.exit(f'experiment: {message}')

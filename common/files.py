@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from common.errors import UserError
 from common.replacing import has_ended
-from jobs.errors import JobError
 
 
 def check_directory(flag: str, path: str | pathlib.Path) -> None:
@@ -23,21 +23,21 @@ def check_directory(flag: str, path: str | pathlib.Path) -> None:
       path: need not be there yet.
 
     Raises:
-      JobError: if it could not.
+      UserError: if it could not.
     """
     nearest = pathlib.Path(path)
     while not os.path.lexists(nearest):
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise JobError(f'{flag}: found {nearest}, which is no directory; expected a directory')
+        raise UserError(f'{flag}: found {nearest}, which is no directory; expected a directory')
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise JobError(f'{flag}: {nearest} is read-only; expected a directory to write to')
+        raise UserError(f'{flag}: {nearest} is read-only; expected a directory to write to')
 
 
 def check_file(flag: str, path: str | pathlib.Path) -> None:
     """As `check_directory`, for a file."""
     if os.path.isdir(path):
-        raise JobError(f'{flag}: found a directory; expected the name of a file')
+        raise UserError(f'{flag}: found a directory; expected the name of a file')
     check_directory(flag, pathlib.Path(path).parent)
 
 

@@ -1,23 +1,13 @@
 """What the programs that write data files share: help, one line for an error, an exit status."""
 
-import re
 import signal
 import sys
 from collections.abc import Callable
 
 from absl import flags
 
+from common.errors import explain_error
 from input_data.errors import DataError
-
-# Where absl quotes Python in place of saying what it expected.
-_FLAG_WORDS = (
-    (r': invalid literal for int\(\) with base 10: .*', ': expected a whole number'),
-    (r": \('Non-boolean argument to boolean flag', .*\)", ': expected true or false'),
-    (r': -?\d+ is not (an? .*)', r': expected \1'),
-    (r"(Unknown command line flag '.*')\. Did you mean: (.*) \?", r'\1; expected perhaps \2'),
-    (r"(Unknown command line flag '[^']*')$", r'\1; expected one that --help lists'),
-    (r'Missing value for flag (--\w+)', r'\1: found no value; expected \1=VALUE'),
-)
 
 
 def run(
@@ -61,17 +51,9 @@ def run(
     except (DataError, flags.Error) as error:
         if values['debug'].value:
             raise
-        message, status = flag_fault(error) if isinstance(error, flags.Error) else str(error), 1
+        message, status = explain_error(error), 1
     print(f'{name}:', *message.split(), file=sys.stderr)
     return status
-
-
-def flag_fault(error: flags.Error) -> str:
-    """What absl says of a flag, with what it expected in plain words."""
-    text = str(error)
-    for pattern, words in _FLAG_WORDS:
-        text = re.sub(pattern, words, text, flags=re.DOTALL)
-    return text
 
 
 def _refuse_nul(values: flags.FlagValues) -> None:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from common.errors import UserError
 from jobs import peers
-from jobs.errors import JobError
 
 
 def prepare(gpu_memory_limit_mb: int = 0, mixed_precision: bool = False) -> None:
@@ -43,13 +43,13 @@ def make_strategy(num_gpus: int) -> tf.distribute.Strategy:
     """One device, several GPUs of this machine, or (with TF_CONFIG) several machines.
 
     Raises:
-      JobError: if there are fewer GPUs than asked for, or TF_CONFIG is not understood.
+      UserError: if there are fewer GPUs than asked for, or TF_CONFIG is not understood.
     """
     if os.environ.get('TF_CONFIG'):
         try:
             cluster = json.loads(os.environ['TF_CONFIG'])['cluster']['worker']
         except (ValueError, KeyError, TypeError) as error:
-            raise JobError(
+            raise UserError(
                 f'TF_CONFIG: expected JSON with cluster.worker, got {error!r}'
             ) from error
         if len(cluster) > 1:
@@ -60,7 +60,7 @@ def make_strategy(num_gpus: int) -> tf.distribute.Strategy:
     # Logical CPU devices stand in for GPUs where there are none (tests).
     devices = gpus or tf.config.list_logical_devices('CPU')
     if len(devices) < num_gpus:
-        raise JobError(f'--num_gpus={num_gpus}: found {len(gpus)} GPUs on this machine')
+        raise UserError(f'--num_gpus={num_gpus}: found {len(gpus)} GPUs on this machine')
     return tf.distribute.MirroredStrategy([device.name for device in devices[:num_gpus]])
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from common.errors import UserError
 from input_data import DataError, testing
-from jobs.errors import JobError
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from jobs.training import train
@@ -121,10 +121,10 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertLess(evaluation.wrong_percent, 10)
 
     @parameterized.parameters(
-        (dict(data_dir=None), JobError, '--data_dir is needed'),
-        (dict(summary_dir=None), JobError, '--summary_dir is needed'),
+        (dict(data_dir=None), UserError, '--data_dir is needed'),
+        (dict(summary_dir=None), UserError, '--summary_dir is needed'),
         (dict(data_dir='/nowhere'), DataError, '--data_dir=/nowhere'),
-        (dict(num_gpus=9), JobError, '--num_gpus=9: found 0 GPUs'),
+        (dict(num_gpus=9), UserError, '--num_gpus=9: found 0 GPUs'),
         (dict(dataset='imagenet'), DataError, "unknown data set 'imagenet'"),
     )
     def test_training_refuses(self, overrides, error, message):
@@ -139,7 +139,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
     def test_resuming_as_another_training_is_refused(self, overrides, message):
         run_quietly(train.run, self.options(max_steps=1))
         before = {p: p.read_bytes() for p in pathlib.Path(self.directory).rglob('model.ckpt*')}
-        with self.assertRaisesRegex(JobError, message):
+        with self.assertRaisesRegex(UserError, message):
             run_quietly(train.run, self.options(**overrides))
         self.assertEqual(before, {path: path.read_bytes() for path in before})
 
@@ -147,7 +147,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         run_quietly(train.run, self.options(max_steps=1))
         diverging = f'{SMALL},learning_rate=1e30,decay_rate=1.0'
         options = self.options(hparams_override=diverging, save_step=100)
-        with self.assertRaisesRegex(JobError, 'not finite'):
+        with self.assertRaisesRegex(UserError, 'not finite'):
             run_quietly(train.run, options)
         self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [1])
 
@@ -182,7 +182,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         )
         with (
             contextlib.redirect_stdout(io.StringIO()) as skipped,
-            self.assertRaisesRegex(JobError, 'no checkpoint that can be read'),
+            self.assertRaisesRegex(UserError, 'no checkpoint that can be read'),
         ):
             evaluate.run(self.options(train=False))
         _, passed_over = run_quietly(train.run, self.options(max_steps=2))
@@ -192,7 +192,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_evaluation_without_a_checkpoint(self):
         with self.assertRaisesRegex(
-            JobError, 'no checkpoint that can be read appeared in .*run/train'
+            UserError, 'no checkpoint that can be read appeared in .*run/train'
         ):
             run_quietly(evaluate.run, self.options(train=False))
 

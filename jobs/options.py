@@ -3,8 +3,8 @@
 import dataclasses
 import os
 
+from common.errors import UserError
 from input_data import Batching, InputRequest
-from jobs.errors import JobError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,21 +47,23 @@ class RunOptions:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, str) and '\0' in value:
-                raise JobError(f'--{field.name}={value!r}: found a NUL character; expected none')
+                raise UserError(f'--{field.name}={value!r}: found a NUL character; expected none')
 
     def of_trial(self) -> 'RunOptions':
         """These options for one member of an ensemble: its own directory and seed.
 
         Raises:
-          JobError: if only one of `trial` and a {} in `summary_dir` is there.
+          UserError: if only one of `trial` and a {} in `summary_dir` is there.
         """
         summary_dir = self.summary_dir or ''
         if self.trial is None and '{}' in summary_dir:
-            raise JobError(f'--summary_dir={summary_dir}: {{}} is filled by --trial; none is given')
+            raise UserError(
+                f'--summary_dir={summary_dir}: {{}} is filled by --trial; none is given'
+            )
         if self.trial is None:
             return self
         if '{}' not in summary_dir:
-            raise JobError(
+            raise UserError(
                 f'--trial={self.trial} needs a --summary_dir with {{}}, found {summary_dir!r}: '
                 'trials must not share a directory'
             )
@@ -75,18 +77,18 @@ class RunOptions:
         """Refuses flags of ours that the job at hand would pass over.
 
         Raises:
-          JobError: naming the first.
+          UserError: naming the first.
         """
         if self.predict is not None and self.export_dir is not None:
-            raise JobError('--predict and --export_dir are two jobs: found both, expected one')
+            raise UserError('--predict and --export_dir are two jobs: found both, expected one')
         if self.json and self.predict is None:
-            raise JobError('--json: found no --predict; expected image files to look at')
+            raise UserError('--json: found no --predict; expected image files to look at')
         job = 'training' if self.train else 'evaluation'
         job = '--export_dir' if self.export_dir is not None else job
         job = '--predict' if self.predict is not None else job
         for name in ('figures', 'report', 'predictions'):
             if getattr(self, name) and job != 'evaluation':
-                raise JobError(f'--{name}: found {job}; expected an evaluation (--train=false)')
+                raise UserError(f'--{name}: found {job}; expected an evaluation (--train=false)')
 
     @property
     def train_dir(self) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from common import files
+from common.errors import UserError
 from input_data import DatasetInfo
-from jobs.errors import JobError
 from models import HParams
 
 FILE_NAME = 'config.json'
@@ -63,7 +63,7 @@ def read(summary_dir: str) -> dict[str, Any] | None:
     """The config.json of a directory, or None where there is none.
 
     Raises:
-      JobError: if the file is there but not a config.json of ours.
+      UserError: if the file is there but not a config.json of ours.
     """
     path = pathlib.Path(summary_dir) / FILE_NAME
     try:
@@ -71,11 +71,11 @@ def read(summary_dir: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:
-        raise JobError(f'{path}: expected JSON, found {error}') from error
+        raise UserError(f'{path}: expected JSON, found {error}') from error
     found = {'data': {}, **config} if isinstance(config, dict) else {}
     for name, kind in KINDS.items():
         if not isinstance(found.get(name), kind):
-            raise JobError(
+            raise UserError(
                 f'{path}: found {name}={found.get(name)!r}; expected the configuration of a run, '
                 f'{name} of type {kind.__name__}'
             )
@@ -83,9 +83,9 @@ def read(summary_dir: str) -> dict[str, Any] | None:
     for name, value in (('seed', found['seed']), *flags.items(), *found['data'].items()):
         lowest, highest = RANGES.get(name, (0, 0))
         if name in RANGES and not (type(value) is int and lowest <= value <= highest):
-            raise JobError(f'{path}: found {name}={value!r}; expected {lowest} to {highest}')
+            raise UserError(f'{path}: found {name}={value!r}; expected {lowest} to {highest}')
         if name in ('model', 'dataset') and not isinstance(value, str):
-            raise JobError(f'{path}: found {name}={value!r}; expected a name')
+            raise UserError(f'{path}: found {name}={value!r}; expected a name')
     return found
 
 
@@ -103,7 +103,7 @@ def check_resumable(summary_dir: str, old: dict[str, Any], new: dict[str, Any]) 
     """Refuses to continue a training as another one.
 
     Raises:
-      JobError: naming the first flag, hyper-parameter or size that differs.
+      UserError: naming the first flag, hyper-parameter or size that differs.
     """
     path = pathlib.Path(summary_dir) / FILE_NAME
     for part, names in (('flags', FIXED_FLAGS), ('hparams', FIXED_HPARAMS), ('data', FIXED_INFO)):
@@ -111,7 +111,7 @@ def check_resumable(summary_dir: str, old: dict[str, Any], new: dict[str, Any]) 
             before, now = old.get(part, {}).get(name), new[part][name]
             if before is not None and before != now:
                 label = f'--{name}' if part == 'flags' else name
-                raise JobError(
+                raise UserError(
                     f'--summary_dir={summary_dir} holds a training with {label}={before} ({path}); '
                     f'this run has {label}={now}: give it another --summary_dir'
                 )

@@ -1,5 +1,6 @@
 """Networks by name, hyper-parameters and the released checkpoint format."""
 
+from common.errors import UserError
 from models.capsule_model import CapsuleModel
 from models.conv_model import BaselineModel, PaperBaselineModel
 from models.hparams import HParams
@@ -12,7 +13,7 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A model cannot be built for these images; one line."""
 
 

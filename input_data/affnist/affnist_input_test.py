@@ -76,9 +76,7 @@ class AffnistInputTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_default_is_the_whole_official_set(self):
         self.write('test.mat')
-        with mock.patch.object(
-            affnist_input.raw, 'read', wraps=affnist_input.raw.read
-        ) as reader:
+        with mock.patch.object(affnist_input.raw, 'read', wraps=affnist_input.raw.read) as reader:
             read(self.directory)
         self.assertEqual(reader.call_args.args[1], 320_000)
 

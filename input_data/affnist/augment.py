@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.errors import UserError
+
 # The ranges that affNIST was made with.
 MAX_ROTATION = 20.0  # degrees
 MAX_SHEAR = 0.2  # pixels to the side for each pixel of height
@@ -12,7 +14,7 @@ SCALES = (0.8, 1.2)  # on each axis
 DRAWS = 6  # uniform numbers that one transformation takes
 
 
-class DoesNotFit(ValueError):
+class DoesNotFit(UserError):
     """An image is larger than the frame.
 
     Attributes:

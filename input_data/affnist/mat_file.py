@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.errors import UserError
+
 _HEADER_BYTES = 128
 _BYTE_ORDERS = {b'IM': '<', b'MI': '>'}
 _VERSION = 0x100
@@ -34,7 +36,7 @@ _PIECE_BYTES = 1 << 20
 _MOST_RATIO = 200  # of unpacked to packed bytes; drawn digits come to 10, zeros to 1,000
 
 
-class MatFault(ValueError):
+class MatFault(UserError):
     """What is wrong with a MATLAB file."""
 
 

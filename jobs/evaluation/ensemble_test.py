@@ -9,8 +9,8 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+from common.errors import UserError
 from input_data import testing
-from jobs.errors import JobError
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from jobs.training import train
@@ -62,9 +62,9 @@ class EnsembleTest(tf.test.TestCase):
         options = self.options(trial=2, seed=10).of_trial()
         self.assertEqual(options.summary_dir, f'{self.directory}/member2')
         self.assertEqual(options.seed, 12)
-        with self.assertRaisesRegex(JobError, '--trial=1 needs a --summary_dir with {}'):
+        with self.assertRaisesRegex(UserError, '--trial=1 needs a --summary_dir with {}'):
             self.options(trial=1, summary_dir='same').of_trial()
-        with self.assertRaisesRegex(JobError, 'is filled by --trial; none is given'):
+        with self.assertRaisesRegex(UserError, 'is filled by --trial; none is given'):
             self.options().of_trial()
 
     def test_scores_are_summed(self):
@@ -95,7 +95,7 @@ class EnsembleTest(tf.test.TestCase):
             self.evaluate(checkpoint=pattern, num_trials=MEMBERS + 1)
 
     def test_pattern_is_needed(self):
-        with self.assertRaisesRegex(JobError, r'--num_trials=2 needs a --checkpoint with \{\}'):
+        with self.assertRaisesRegex(UserError, r'--num_trials=2 needs a --checkpoint with \{\}'):
             self.evaluate(checkpoint='model.ckpt-0', num_trials=2)
 
 

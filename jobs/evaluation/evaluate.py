@@ -10,9 +10,9 @@ import tensorflow as tf
 
 import input_data
 from common import files
+from common.errors import UserError, printable
 from jobs import devices
 from jobs import run as run_config
-from jobs.errors import JobError, printable
 from jobs.evaluation import ensemble, results
 from jobs.evaluation.scoring import Evaluation, Scorer
 from jobs.options import RunOptions
@@ -46,29 +46,29 @@ def run(options: RunOptions) -> Evaluation | None:
       The last evaluation; None if a training that is followed wrote no checkpoint in time.
 
     Raises:
-      JobError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
+      UserError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
       models.checkpoint.CheckpointError, OSError: for whatever is wrong with options or files.
     """
     if not options.data_dir:
-        raise JobError('--data_dir is needed to evaluate')
+        raise UserError('--data_dir is needed to evaluate')
     if not options.checkpoint and not options.summary_dir:
-        raise JobError('--checkpoint or --summary_dir is needed to evaluate')
+        raise UserError('--checkpoint or --summary_dir is needed to evaluate')
     if options.num_trials > 1 and '{}' not in (options.checkpoint or ''):
-        raise JobError(
+        raise UserError(
             f'--num_trials={options.num_trials} needs a --checkpoint with {{}} for the number of '
             f'the trial, found {options.checkpoint!r}'
         )
     if options.figures and not options.summary_dir:
-        raise JobError('--figures needs --summary_dir: PNGs go to its test/figures')
+        raise UserError('--figures needs --summary_dir: PNGs go to its test/figures')
     if options.report and not options.summary_dir:
-        raise JobError('--report needs --summary_dir: the page goes to its test/report.html')
+        raise UserError('--report needs --summary_dir: the page goes to its test/report.html')
     if options.summary_dir:
         files.check_directory(f'--summary_dir={options.summary_dir}', options.test_dir)
         run_config.read(options.summary_dir)  # a foreign one is told of before the work
     if options.predictions:
         files.check_file(f'--predictions={options.predictions}', options.predictions)
     if options.report and options.num_trials > 1:
-        raise JobError(f'--report: found --num_trials={options.num_trials}, expected one network')
+        raise UserError(f'--report: found --num_trials={options.num_trials}, expected one network')
     members = ensemble.members(options.checkpoint, options.num_trials)
     session = _open(options)
     if len(members) > 1:
@@ -153,7 +153,7 @@ def _follow(session: Session) -> Evaluation | None:
             continue
         _record(session, path, step, evaluation)
     if evaluation is None:
-        raise JobError(
+        raise UserError(
             f'--summary_dir={options.summary_dir}: no checkpoint that can be read appeared in '
             f'{options.train_dir} within {options.eval_timeout_secs} s (--eval_timeout_secs)'
         )

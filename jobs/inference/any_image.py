@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from jobs.errors import JobError
+from common.errors import UserError
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA; larger than a phone takes, small enough to unpack
 LONG_SIDE = 2048  # pixels; images twice as long are reduced before they are computed with
@@ -27,10 +27,10 @@ def read(path: str) -> Image.Image:
       An image of mode L, RGB, RGBA, or F where a pixel has more than 8 bits.
 
     Raises:
-      JobError: if it is missing, no image, damaged or too large.
+      UserError: if it is missing, no image, damaged or too large.
     """
     if not pathlib.Path(path).is_file():
-        raise JobError(f'{path}: no such file')
+        raise UserError(f'{path}: no such file')
     limit = Image.MAX_IMAGE_PIXELS
     try:
         with warnings.catch_warnings():
@@ -42,15 +42,15 @@ def read(path: str) -> Image.Image:
                 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for images inside of images, as in icons
                 ImageOps.exif_transpose(image, in_place=True)
                 return _plain(image)
-    except JobError:
+    except UserError:
         raise
     except Image.UnidentifiedImageError:
-        raise JobError(
+        raise UserError(
             f'{path}: found no image; expected PNG, JPEG, GIF, BMP or the like'
         ) from None
     except Exception as error:  # a decoder raises whatever it stumbles over in a damaged file
         reason = ' '.join(str(error).split()) or type(error).__name__
-        raise JobError(f'{path}: cannot be read as an image: {reason}') from error
+        raise UserError(f'{path}: cannot be read as an image: {reason}') from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -72,12 +72,12 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
       uint8 [height, width, 1].
 
     Raises:
-      JobError: if the image shows one colour.
+      UserError: if the image shows one colour.
     """
     grey = _grey(image)  # [height, width] of the file
     ground = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
     if np.ptp(grey) < FLAT:
-        raise JobError('found an image of one colour; expected a digit')
+        raise UserError('found an image of one colour; expected a digit')
     if ground > (grey.max() + grey.min()) / 2:
         grey, ground = 255 - grey, 255 - ground
     if grey.shape == (height, width):
@@ -108,12 +108,12 @@ def to_photograph(image: Image.Image, height: int, width: int) -> np.ndarray:
 
 def _check_kind(path: str, image: Image.Image) -> None:
     if image.format not in FORMATS:
-        raise JobError(
+        raise UserError(
             f'{path}: found {image.format}; expected PNG, JPEG, GIF, BMP, TIFF, WEBP or the like'
         )
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise JobError(f'{path}: found {width}x{height} pixels; expected {MAX_PIXELS} at most')
+        raise UserError(f'{path}: found {width}x{height} pixels; expected {MAX_PIXELS} at most')
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -134,7 +134,7 @@ def _grey(image: Image.Image) -> np.ndarray:
     if image.mode[0] in 'IF':  # more than 8 bits a pixel, which Pillow would cut off
         values = np.asarray(image, np.float32)
         if not np.isfinite(values).all():
-            raise JobError('found a pixel that is no finite number; expected all to be')
+            raise UserError('found a pixel that is no finite number; expected all to be')
         full = next((full for full in (1, 255, 65535) if values.max() <= full), values.max())
         return np.clip(values, 0, full) / full * 255
     # In floats: MNIST's own images go through unchanged.

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
-from jobs.errors import JobError
+from common.errors import UserError
 from jobs.inference import any_image
 
 INK, PAPER = 20, 235
@@ -95,7 +95,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_one_colour_is_no_digit(self):
         for size in ((28, 28), (50, 40)):
-            with self.assertRaisesRegex(JobError, 'found an image of one colour'):
+            with self.assertRaisesRegex(UserError, 'found an image of one colour'):
                 self.digit(Image.new('L', size, 200))
 
     def test_photographs_are_cut_to_the_middle(self):
@@ -130,7 +130,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
         header = struct.pack('>IIBBBBB', 60_000, 60_000, 8, 0, 0, 0, 0)
         chunks = [_chunk(b'IHDR', header), _chunk(b'IDAT', zlib.compress(bytes(1000)))]
         path.write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(chunks))
-        with self.assertRaisesRegex(JobError, r'bomb.png: found 60000x60000 pixels; expected'):
+        with self.assertRaisesRegex(UserError, r'bomb.png: found 60000x60000 pixels; expected'):
             any_image.read(str(path))
 
     def test_what_is_no_image_is_named(self):
@@ -147,7 +147,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
             (self.directory, 'no such file'),
             (self.directory / 'absent.png', 'absent.png: no such file'),
         ):
-            with self.assertRaisesRegex(JobError, message):
+            with self.assertRaisesRegex(UserError, message):
                 any_image.read(str(path))
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from common import files
-from jobs.errors import JobError
+from common.errors import UserError
 from jobs.inference import raw_images, trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
@@ -32,11 +32,11 @@ def run(options: RunOptions) -> str:
       The directory.
 
     Raises:
-      JobError: if the directory holds anything already. Others as `jobs.inference.trained.load`.
+      UserError: if the directory holds anything already. Others as `jobs.inference.trained.load`.
     """
     folder = pathlib.Path(options.export_dir).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise JobError(
+        raise UserError(
             f'--export_dir={folder}: found something there already; expected no file, or an '
             'empty directory'
         )

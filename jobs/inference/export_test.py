@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from common.errors import UserError
 from input_data import DatasetInfo, InputRequest, inputs, testing
-from jobs.errors import JobError
 from jobs.inference import export, raw_images, trained
 from jobs.options import RunOptions
 from jobs.training import train
@@ -118,7 +118,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         saved = pathlib.Path(f'{self.directory}/saved')
         saved.mkdir()
         (saved / 'mine').touch()
-        with self.assertRaisesRegex(JobError, '--export_dir=.*saved: found something there'):
+        with self.assertRaisesRegex(UserError, '--export_dir=.*saved: found something there'):
             self.export()
         self.assertEqual([path.name for path in saved.iterdir()], ['mine'])
         (saved / 'mine').unlink()

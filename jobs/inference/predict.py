@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from common import files
-from jobs.errors import JobError, printable
+from common.errors import UserError, printable
 from jobs.inference import any_image, raw_images, trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
@@ -33,7 +33,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
       The objects that --json prints.
 
     Raises:
-      JobError: for what is wrong with options; at the end, naming files that could not be read.
+      UserError: for what is wrong with options; at the end, naming files that could not be read.
       Others as `jobs.inference.trained.load`.
     """
     paths = find(options.predict)
@@ -41,7 +41,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
         files.check_directory(f'--summary_dir={options.summary_dir}', options.test_dir)
     network = trained.load(options)
     if network.model.info.depth not in (1, 3):
-        raise JobError(
+        raise UserError(
             f'--predict: found a network for images of {network.model.info.depth} channels '
             f'(--dataset={network.dataset}); expected 1 or 3'
         )
@@ -52,7 +52,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
     for path in paths:
         try:
             results.append(_predict(network, path, folder, names))
-        except JobError as error:
+        except UserError as error:
             results.append({'file': path, 'error': str(error)})
         if not options.json:
             print(_line(results[-1], network), flush=True)
@@ -63,7 +63,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
     faults = [result['error'] for result in results if 'error' in result]
     if faults:
         more = f'; and {len(faults) - MOST_FAULTS} more' if len(faults) > MOST_FAULTS else ''
-        raise JobError(
+        raise UserError(
             f'--predict: {len(faults)} of {len(paths)} files could not be read: '
             f'{"; ".join(faults[:MOST_FAULTS])}{more}'
         )
@@ -74,7 +74,7 @@ def find(pattern: str) -> list[str]:
     """The files of `a.png,b.png` or of a glob; a name that is neither is given back as it is.
 
     Raises:
-      JobError: if a glob matches no file, or there is no name at all.
+      UserError: if a glob matches no file, or there is no name at all.
     """
     if os.path.exists(pattern):
         return [pattern]  # there may be a comma in its name
@@ -82,10 +82,10 @@ def find(pattern: str) -> list[str]:
     for part in filter(None, (part.strip() for part in pattern.split(','))):
         matches = [part] if os.path.exists(part) else sorted(glob.glob(part, recursive=True))
         if not matches and glob.has_magic(part):
-            raise JobError(f'--predict={part}: no file matches')
+            raise UserError(f'--predict={part}: no file matches')
         paths.extend(matches or [part])
     if not paths:
-        raise JobError(f'--predict={pattern}: found no name of an image file')
+        raise UserError(f'--predict={pattern}: found no name of an image file')
     return paths
 
 
@@ -99,10 +99,10 @@ def _predict(
     prepare = any_image.to_digit if info.depth == 1 else any_image.to_photograph
     try:
         pixels = prepare(image, *raw.shape[:2])
-    except JobError as error:
-        raise JobError(f'{path}: {error}') from error
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
     except ValueError as error:  # colours that Pillow cannot turn into others
-        raise JobError(f'{path}: cannot be read as an image: {error}') from error
+        raise UserError(f'{path}: cannot be read as an image: {error}') from error
     answer = trained.answer(network.model, raw.to_input(tf.constant(pixels[None])))
     result = {
         'file': path,

@@ -15,8 +15,8 @@ import tensorflow as tf
 from PIL import Image
 
 import experiment
+from common.errors import UserError
 from input_data import InputRequest, inputs, testing
-from jobs.errors import JobError
 from jobs.inference import predict, trained
 from jobs.options import RunOptions
 from jobs.training import train
@@ -135,7 +135,7 @@ class PredictTest(tf.test.TestCase):
         self.train(f'{self.directory}/bare', hparams_override=f'{SMALL},remake=false')
         pathlib.Path(f'{self.directory}/bare/config.json').unlink()
         override = f'{SMALL},remake=false'
-        with self.assertRaisesRegex(JobError, 'model.ckpt-1: found neither config.json'):
+        with self.assertRaisesRegex(UserError, 'model.ckpt-1: found neither config.json'):
             self.predict(
                 self.digit(), summary_dir=f'{self.directory}/bare', hparams_override=override
             )
@@ -157,11 +157,11 @@ class PredictTest(tf.test.TestCase):
             (f'{self.directory}/*.gif', r'--predict=.*\*\.gif: no file matches'),
             (' , ', 'found no name of an image file'),
         ):
-            with self.assertRaisesRegex(JobError, message):
+            with self.assertRaisesRegex(UserError, message):
                 self.predict(pattern)
-        with self.assertRaisesRegex(JobError, '--checkpoint or --summary_dir is needed'):
+        with self.assertRaisesRegex(UserError, '--checkpoint or --summary_dir is needed'):
             self.predict(self.digit(), summary_dir=None)
-        with self.assertRaisesRegex(JobError, 'found no model.ckpt-'):
+        with self.assertRaisesRegex(UserError, 'found no model.ckpt-'):
             self.predict(self.digit(), summary_dir=f'{self.directory}/nothing')
 
     def test_the_program_names_what_is_no_image_and_goes_on(self):

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 import input_data
 import layers
+from common.errors import UserError
 from input_data import DatasetInfo
 from jobs import devices, run
-from jobs.errors import JobError
 from jobs.options import RunOptions
 from models import HParams, Model, build_model, checkpoint
 from models.capsule_model import CapsuleModel
@@ -47,7 +47,7 @@ def load(options: RunOptions) -> Trained:
     hyper-parameters that are not given.
 
     Raises:
-      JobError, models.checkpoint.CheckpointError, models.ModelError, input_data.DataError,
+      UserError, models.checkpoint.CheckpointError, models.ModelError, input_data.DataError,
       models.hparams.HParamsError: for whatever is wrong with options or files.
     """
     path = _checkpoint_path(options)
@@ -90,10 +90,10 @@ def _checkpoint_path(options: RunOptions) -> str:
     if options.checkpoint:
         return options.checkpoint
     if not options.summary_dir:
-        raise JobError('--checkpoint or --summary_dir is needed: found neither')
+        raise UserError('--checkpoint or --summary_dir is needed: found neither')
     newest = checkpoint.latest(options.train_dir)
     if newest is None:
-        raise JobError(
+        raise UserError(
             f'--summary_dir={options.summary_dir}: found no {checkpoint.PREFIX}-* in '
             f'{options.train_dir}; give --checkpoint'
         )
@@ -138,7 +138,7 @@ def _info_of_checkpoint(path: str, num_targets: int) -> DatasetInfo:
     pixels, depth, classes = (biases[0], kernel[2], capsules[0]) if is_ours else (0, 1, 0)
     side = math.isqrt(pixels // depth)
     if not pixels or not classes or side * side * depth != pixels:
-        raise JobError(
+        raise UserError(
             f'checkpoint {os.path.basename(path)}: found neither {run.FILE_NAME} of its '
             'run nor a decoder for square images to tell the size of images; give the '
             '--summary_dir of the run, or --data_dir'

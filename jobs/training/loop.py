@@ -7,8 +7,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from common.errors import UserError
 from jobs import devices
-from jobs.errors import JobError
 from jobs.training import function
 from jobs.training.function import Advanced, Means
 from jobs.training.progress import Progress
@@ -51,7 +51,7 @@ def train(
       The step it ended at.
 
     Raises:
-      JobError: if a loss or a weight is not finite; the last checkpoint stays.
+      UserError: if a loss or a weight is not finite; the last checkpoint stays.
     """
     step = int(model.step.numpy())
     advance = function.make_advance(model, strategy)
@@ -115,7 +115,7 @@ class _Recorder:
         """Takes the numbers of the last call in; shows them every `summary_step`."""
         bad_step = int(advanced.bad_step)
         if bad_step:
-            raise JobError(
+            raise UserError(
                 f'the loss at step {bad_step} is not finite; {self._what_is_left()} '
                 '(a lower learning_rate may help)'
             )
@@ -138,7 +138,7 @@ class _Recorder:
             return
         for name, variable in self._model.tf_variables().items():
             if not np.isfinite(variable.numpy()).all():
-                raise JobError(
+                raise UserError(
                     f'{name} is not finite after step {step}; no checkpoint of it is written, '
                     f'{self._what_is_left()}'
                 )

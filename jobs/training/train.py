@@ -9,10 +9,10 @@ import tensorflow as tf
 
 import input_data
 from common import files
+from common.errors import UserError, printable
 from input_data import Batching
 from jobs import devices
 from jobs import run as run_config
-from jobs.errors import JobError, printable
 from jobs.options import RunOptions
 from jobs.training import loop
 from models import HParams, Model, build_model, checkpoint
@@ -25,12 +25,12 @@ def run(options: RunOptions) -> int:
       The step it ended at.
 
     Raises:
-      JobError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
+      UserError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
       models.checkpoint.CheckpointError, OSError: for whatever is wrong with options or files.
     """
     for name in ('data_dir', 'summary_dir'):
         if not getattr(options, name):
-            raise JobError(f'--{name} is needed to train')
+            raise UserError(f'--{name} is needed to train')
     hparams = HParams.parse(options.hparams_override)
     devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
     strategy = devices.make_strategy(options.num_gpus)
@@ -40,7 +40,7 @@ def run(options: RunOptions) -> int:
     resumes = old_config is not None and old_config['job'] == 'train'
     replicas = strategy.num_replicas_in_sync
     if options.batch_size % replicas:
-        raise JobError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
+        raise UserError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
     seed, origin = _choose_seed(options.seed, old_config if resumes else None)
     start = _newest_checkpoint(options.train_dir)
     first_step = checkpoint.step_of(start) if start else 0

@@ -9,8 +9,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
+from common.errors import UserError
 from input_data import DatasetInfo, testing
-from jobs.errors import JobError
 from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import Scorer, judge
 from jobs.options import RunOptions
@@ -135,7 +135,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_needs_a_directory(self):
         options = self.options(train=False, figures=True, summary_dir=None, checkpoint='any')
-        with self.assertRaisesRegex(JobError, '--figures needs --summary_dir'):
+        with self.assertRaisesRegex(UserError, '--figures needs --summary_dir'):
             evaluate.run(options)
 
     def test_confusion_matrix_shows_mistakes_darkest_where_they_are_most(self):

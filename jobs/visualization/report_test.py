@@ -14,8 +14,8 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+from common.errors import UserError
 from input_data import DatasetInfo, testing
-from jobs.errors import JobError
 from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import judge
 from jobs.options import RunOptions
@@ -120,9 +120,9 @@ class ReportTest(tf.test.TestCase):
         self.assertIn('0 and 1', text)
 
     def test_refuses_what_it_cannot_show(self):
-        with self.assertRaisesRegex(JobError, '--report needs --summary_dir'):
+        with self.assertRaisesRegex(UserError, '--report needs --summary_dir'):
             evaluate.run(self.options(summary_dir=None, checkpoint='x', report=True))
-        with self.assertRaisesRegex(JobError, '--report: found --num_trials=2'):
+        with self.assertRaisesRegex(UserError, '--report: found --num_trials=2'):
             evaluate.run(self.options(checkpoint='{}', num_trials=2, report=True))
 
     def test_picks_a_recognised_example_where_there_is_one(self):

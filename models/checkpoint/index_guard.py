@@ -15,6 +15,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
+from common.errors import UserError
+
 _FOOTER_BYTES, _MAGIC = 48, bytes.fromhex('57fb808b247547db')
 _TRAILER_BYTES = 5  # after a block: its compression and a checksum, which TensorFlow looks at
 _MOST_INDEX_BYTES = 1 << 20  # a checkpoint of ours has 4,000
@@ -28,7 +30,7 @@ _ITEM_BYTES = {
 }
 
 
-class IndexFault(ValueError):
+class IndexFault(UserError):
     """What is wrong with an index file."""
 
 

@@ -12,6 +12,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from common.errors import UserError
 from models import optimizer
 from models.checkpoint import folder as checkpoint_folder
 from models.checkpoint import index_guard
@@ -24,7 +25,7 @@ LARGEST_STEP = 1 << 53  # what floating-point numbers count to
 READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint is missing, damaged or of another model; one line that names the file."""
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from common import errors
 from input_data import testing as records
-from jobs import errors, testing
+from jobs import testing
 from jobs.evaluation import results, scoring
 from models import checkpoint
 from robustness.faults import cluster, files
@@ -69,7 +70,7 @@ class FaultsTest(parameterized.TestCase, tf.test.TestCase):
         evaluation = scoring.judge(scores, np.zeros((1000, 1), np.int32), loss=0.0)
         with self.assertRaises(OSError) as caught:
             results.write_predictions(str(path), evaluation)
-        self.assertRegex(errors.explain(caught.exception), f'{path}.*No space left')
+        self.assertRegex(errors.explain_error(caught.exception), f'{path}.*No space left')
         self.assertEmpty(os.listdir(disk))
 
     def test_disk_full_in_mnist_shift(self):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from common.errors import UserError
 from input_data.cifar10 import png_batches
 from input_data.errors import DataError
-from jobs.errors import JobError
 from jobs.inference import any_image, predict
 from robustness.fuzz.limits import file_of, only
 from robustness.fuzz.mutations import near
@@ -82,7 +82,7 @@ def with_right_checksums(content: bytes) -> bytes:
 
 @given(st.sampled_from(FILES).flatmap(near))
 def test_images(content):
-    with file_of(content) as path, only(JobError):
+    with file_of(content) as path, only(UserError):
         look_at(path)
 
 
@@ -91,7 +91,7 @@ PNGS = [content for content in FILES if content.startswith(b'\x89PNG')]
 
 @given(st.sampled_from(PNGS).flatmap(near).map(with_right_checksums))
 def test_pngs_of_right_checksums(content):
-    with file_of(content) as path, only(JobError):
+    with file_of(content) as path, only(UserError):
         look_at(path)
 
 
@@ -113,7 +113,7 @@ FLOATS = arrays.arrays(
 @example(np.array([[np.inf, -np.inf], [0, 1]], np.float32))
 @example(np.array([[-3e38, 3e38], [0, 1]], np.float32))
 def test_images_of_any_floats(values):
-    with file_of(saved(Image.fromarray(values), 'TIFF')) as path, only(JobError):
+    with file_of(saved(Image.fromarray(values), 'TIFF')) as path, only(UserError):
         look_at(path)
 
 
@@ -123,7 +123,7 @@ def test_images_of_any_floats(values):
     )
 )
 def test_images_of_any_colours_and_opacity(values):
-    with file_of(saved(Image.fromarray(values), 'PNG')) as path, only(JobError):
+    with file_of(saved(Image.fromarray(values), 'PNG')) as path, only(UserError):
         look_at(path)
 
 
@@ -135,7 +135,7 @@ def test_largest_images(size, mode):
     image.paste(colour, (5, 5, size[0] - 5, size[1] - 5))
     with file_of(saved(image, 'TIFF', compression='packbits')) as path:
         del image
-        with only(JobError):
+        with only(UserError):
             look_at(path)
 
 
@@ -145,7 +145,7 @@ def test_icon_with_a_large_image_inside():
     with (
         file_of(header + inside) as path,
         only(),
-        pytest.raises(JobError, match='10000x10000 pixels|100000000 pixels'),
+        pytest.raises(UserError, match='10000x10000 pixels|100000000 pixels'),
     ):
         any_image.read(path)
 
@@ -157,14 +157,14 @@ def test_format_that_unpacks_without_limit():
     with (
         file_of(header + bytes(2880)) as path,
         only(),
-        pytest.raises(JobError, match='file: found FITS; expected PNG'),
+        pytest.raises(UserError, match='file: found FITS; expected PNG'),
     ):
         any_image.read(path)
 
 
 @given(st.text('a.,*?[]!/ ', max_size=20))
 def test_names_of_images(pattern):
-    with only(JobError):
+    with only(UserError):
         assert predict.find(f'nowhere/{pattern}')
 
 

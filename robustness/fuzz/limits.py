@@ -7,7 +7,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 
-from jobs import errors
+from common import errors
 
 MEMORY_BYTES = 1 << 30
 SECONDS = 60  # far more than any of these files takes on a busy machine
@@ -29,7 +29,7 @@ def only(*expected: type[Exception], naming: str = '') -> Iterator[None]:
         try:
             yield
         except expected as error:
-            told = errors.explain(error)
+            told = errors.explain_error(error)
             assert told and '\n' not in told, repr(error)
             assert naming in told, f'{told!r} does not name {naming}'
     grown = peak_bytes() - before

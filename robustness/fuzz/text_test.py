@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common.errors import UserError
 from jobs import run
-from jobs.errors import JobError
 from jobs.evaluation import results
 from jobs.inference import trained
 from jobs.options import RunOptions
@@ -109,7 +109,7 @@ OLDER = {**CONFIG, 'data': {}}
 def test_config(content):
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, run.FILE_NAME).write_bytes(content)
-        with only(JobError, naming=folder):
+        with only(UserError, naming=folder):
             config = run.read(folder)
             run.check_resumable(folder, config, CONFIG)
             assert 0 <= config['seed'] < 1 << 63
@@ -121,7 +121,7 @@ def test_network_of_a_config(content):
     config = json.loads(content)
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, run.FILE_NAME).write_bytes(content)
-        with only(JobError, HParamsError, CheckpointError):
+        with only(UserError, HParamsError, CheckpointError):
             read = run.read(folder)
             assert read is not config
             trained._hparams(None, read['hparams'])
@@ -161,5 +161,5 @@ def test_config_comes_back():
 def test_config_without_a_part(name):
     with tempfile.TemporaryDirectory() as folder:
         run.write(folder, {key: value for key, value in CONFIG.items() if key != name})
-        with pytest.raises(JobError, match=name):
+        with pytest.raises(UserError, match=name):
             run.read(folder)

@@ -1,19 +1,29 @@
-"""What a user is told when a job cannot go on."""
+"""What a user is told when the program cannot go on: one line, no traceback."""
+
+import re
+
+# Where absl quotes Python in place of saying what it expected.
+_FLAG_WORDS = (
+    (r': invalid literal for int\(\) with base 10: .*', ': expected a whole number'),
+    (r": \('Non-boolean argument to boolean flag', .*\)", ': expected true or false'),
+    (r': -?\d+ is not (an? .*)', r': expected \1'),
+    (r"(Unknown command line flag '.*')\. Did you mean: (.*) \?", r'\1; expected perhaps \2'),
+    (r"(Unknown command line flag '[^']*')$", r'\1; expected one that --help lists'),
+    (r'Missing value for flag (--\w+)', r'\1: found no value; expected \1=VALUE'),
+)
 
 
-class JobError(ValueError):
+class UserError(ValueError):
     """One line that names the flag or file, what was found and what was expected."""
 
 
-def explain(error: Exception) -> str | None:
+def explain_error(error: BaseException) -> str | None:
     """One line for an error that the user of a command can mend; None for a defect of ours."""
     from absl import flags
 
-    from input_data.command_line import flag_fault
-
     if isinstance(error, flags.Error):
-        return _one_line(flag_fault(error))
-    if isinstance(error, JobError):
+        return _one_line(_flag_fault(error))
+    if isinstance(error, UserError):
         return _one_line(str(error))
     if isinstance(error, OSError):
         path = f'{error.filename}: ' if error.filename else ''
@@ -22,13 +32,6 @@ def explain(error: Exception) -> str | None:
     # Only a program that got as far as importing TensorFlow can raise the rest.
     import tensorflow as tf
 
-    from input_data import DataError
-    from models import ModelError
-    from models.checkpoint import CheckpointError
-    from models.hparams import HParamsError
-
-    if isinstance(error, (DataError, ModelError, CheckpointError, HParamsError)):
-        return _one_line(str(error))
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
         text = _one_line(getattr(error, 'message', str(error)))[:200]
         # TensorFlow has one error for memory and disks.
@@ -41,6 +44,14 @@ def explain(error: Exception) -> str | None:
 def printable(text: str) -> str:
     """Without the characters that a terminal obeys, which the names of files may hold."""
     return ''.join(character if character.isprintable() else ' ' for character in text)
+
+
+def _flag_fault(error: Exception) -> str:
+    """What absl says of a flag, with what it expected in plain words."""
+    text = str(error)
+    for pattern, words in _FLAG_WORDS:
+        text = re.sub(pattern, words, text, flags=re.DOTALL)
+    return text
 
 
 def _one_line(text: str) -> str:
