@@ -18,7 +18,8 @@ if not __package__:
 from input_data import command_line
 from input_data.affnist import standin
 from input_data.errors import DataError
-from input_data.mnist import mnist_shift, raw
+from input_data.mnist import raw
+from input_data.records.write import write_records
 
 
 def main(values: flags.FlagValues) -> None:
@@ -38,7 +39,7 @@ def main(values: flags.FlagValues) -> None:
     output_dir = values.output_dir or values.data_dir
     os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, standin.FILE_NAME)
-    mnist_shift.write_records(source, [path], values.num_workers)
+    write_records(source, [path], values.num_workers)
     seconds = time.monotonic() - started
     print(path)
     print(

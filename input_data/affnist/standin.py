@@ -15,15 +15,15 @@ _CHUNK = 64  # images transformed at once: more do not stay in the cache
 class StandIn:
     """Every digit under `per_digit` transformations, all digits once before any comes again.
 
-    An example is a function of the seed and its position alone. What `mnist_shift.write_records`
-    takes.
+    An example is a function of the seed and its position alone.
 
     Attributes:
       count: number of examples.
-      height, width: size of an example.
+      height, width, depth: size of an example.
     """
 
     height = width = SIDE
+    depth = 1
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, per_digit: int, seed: int) -> None:
         """Takes uint8 images [n, h, w] and labels [n]."""

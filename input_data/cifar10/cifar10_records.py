@@ -6,22 +6,33 @@ version as they are, which is (depth, height, width) order.
 
 import functools
 import os
-import shutil
 import sys
 
-import tqdm
+import numpy as np
 from absl import flags
 
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from common.replacing import replacing
 from input_data import command_line
 from input_data.cifar10 import raw
 from input_data.errors import DataError
-from input_data.records.layout import RecordLayout
+from input_data.records.write import write_records
 
-_BLOCK_IMAGES = 1000
+
+class _Examples:
+    """Images of the binary version as `write_records` takes them."""
+
+    height, width, depth = raw.HEIGHT, raw.WIDTH, raw.DEPTH
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Takes uint8 images [n, 3, 32, 32] and labels [n]."""
+        self.count = len(images)
+        self._images, self._labels = images, labels
+
+    def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Label [k] and image_raw uint8 [k, 3, 32, 32], for int64 [k]."""
+        return {'label': self._labels[positions], 'image_raw': self._images[positions]}
 
 
 def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
@@ -50,24 +61,11 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
             f'--data_dir={data_dir}: found no {names[0]}; expected the binary version of CIFAR-10'
         )
     images, labels = raw.read_all(sources)
-    flat = images.reshape(len(images), raw.DEPTH, -1)  # [n, 3, 1024]
-    sizes = {'height': raw.HEIGHT, 'width': raw.WIDTH, 'depth': raw.DEPTH}
-    layout = RecordLayout(sizes, {'label': labels[:1], 'image_raw': flat[:1]})
     os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, raw.record_name(split))
-    needed, free = len(flat) * layout.record_bytes, shutil.disk_usage(output_dir).free
-    if needed > free:
-        raise DataError(f'{path}: found {free} bytes free on the disk; expected {needed}')
-    with (
-        replacing([path]) as [temporary],
-        open(temporary, 'wb') as file,
-        tqdm.tqdm(total=len(flat), unit='record', unit_scale=True, disable=None) as bar,
-    ):
-        for start in range(0, len(flat), _BLOCK_IMAGES):
-            part = slice(start, start + _BLOCK_IMAGES)
-            file.write(layout.encode({'label': labels[part], 'image_raw': flat[part]}))
-            bar.update(len(labels[part]))
-    return path, len(flat)
+    source = _Examples(images, labels)
+    write_records(source, [path])
+    return path, source.count
 
 
 def main(values: flags.FlagValues) -> None:

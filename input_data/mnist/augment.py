@@ -91,8 +91,10 @@ class Singles:
 
     Attributes:
       count: number of examples.
-      height, width: size of an example, after padding.
+      height, width, depth: size of an example, after padding.
     """
+
+    depth = 1
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, *, shift: int, pad: int = 0) -> None:
         """Takes uint8 images [n, h, w], labels [n]; raises DataError for a bad shift or pad."""
@@ -120,8 +122,10 @@ class Pairs:
 
     Attributes:
       count: number of pairs.
-      height, width: size of an example, after padding.
+      height, width, depth: size of an example, after padding.
     """
+
+    depth = 1
 
     def __init__(
         self,

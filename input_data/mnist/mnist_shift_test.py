@@ -21,6 +21,7 @@ from absl.testing import absltest, parameterized
 
 from input_data.errors import DataError
 from input_data.mnist import augment, mnist_shift, raw
+from input_data.records import write
 from input_data.records.layout import RecordLayout
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -179,7 +180,9 @@ class MnistShiftTest(parameterized.TestCase):
         ]
         # In a process of its own: forking this one, with TensorFlow at work, is not safe.
         code = (
-            'from input_data.mnist import mnist_shift as program; program._BLOCK_BYTES = 4000;'
+            'from input_data.mnist import mnist_shift as program;'
+            'from input_data.records import write;'
+            'write._BLOCK_BYTES = 4000;'
             f'print([program.run(["--data_dir={self.folder}", *run]) for run in {runs}])'
         )
         done = subprocess.run([sys.executable, '-c', code], cwd=_ROOT, capture_output=True)
@@ -235,7 +238,7 @@ class MnistShiftTest(parameterized.TestCase):
         with mock.patch.object(shutil, 'disk_usage', return_value=usage):
             self.assertIn('100 bytes free', self._fail(*arguments))
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with mock.patch.object(mnist_shift, 'open', create=True, side_effect=full):
+        with mock.patch.object(write, 'open', create=True, side_effect=full):
             self.assertIn(f'{os.path.basename(path)}.partial: No space', self._fail(*arguments))
         self.assertEqual(pathlib.Path(path).read_bytes(), before)
 

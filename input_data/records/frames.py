@@ -1,10 +1,10 @@
 """The frames of record files (TFRecord): how many records there are, before TensorFlow reads."""
 
-import functools
 import os
 import struct
 from typing import NamedTuple
 
+import google_crc32c
 import numpy as np
 
 from input_data.errors import DataError
@@ -21,6 +21,12 @@ class Shard(NamedTuple):
 
     path: str
     num_records: int
+
+
+def masked_crc32c(data: bytes) -> int:
+    """The checksum of TFRecord: CRC-32C, rotated and offset."""
+    crc = google_crc32c.value(data)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def count(path: str) -> Shard:
@@ -102,7 +108,7 @@ def _frame_length(file, path: str, position: int, record: int) -> int:
     if len(head) < _HEAD_BYTES:
         raise DataError(f'{path}: cut short in record {record}')
     length, checksum = struct.unpack('<QI', head)
-    if _masked_crc32c(head[:8]) != checksum:
+    if masked_crc32c(head[:8]) != checksum:
         what = 'not a TFRecord file' if record == 0 else f'record {record} has a corrupt length'
         raise DataError(f'{path}: {what} (checksum at byte {position} does not match)')
     if length > _MOST_RECORD_BYTES:
@@ -111,14 +117,3 @@ def _frame_length(file, path: str, position: int, record: int) -> int:
             f'{_MOST_RECORD_BYTES} at most'
         )
     return length
-
-
-@functools.lru_cache(maxsize=1024)  # most records have the length of others
-def _masked_crc32c(data: bytes) -> int:
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF

@@ -49,7 +49,7 @@ def test_no_record_is_longer_than_any_image(tmp_path, look, before):
     length = 3 << 30
     head = struct.pack('<Q', length)
     with open(path, 'ab') as file:
-        file.write(head + struct.pack('<I', frames._masked_crc32c(head)))
+        file.write(head + struct.pack('<I', frames.masked_crc32c(head)))
         # A file without blocks of its own: it takes no room, and its length is what it tells.
         file.truncate(file.tell() + length + 4)
     expected = f'{path}: record {len(before)}: found a length of {length} bytes; expected'

@@ -14,7 +14,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from input_data import DatasetInfo
-from input_data.records.frames import _masked_crc32c
+from input_data.records.frames import masked_crc32c
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from models import HParams, build_model, checkpoint
@@ -49,10 +49,10 @@ def around(content: bytes) -> bytes:
     table, handles = b'', []
     for part in (content, block([])):
         handles.append(varint(len(table)) + varint(len(part)))
-        table += part + b'\0' + struct.pack('<I', _masked_crc32c(part + b'\0'))
+        table += part + b'\0' + struct.pack('<I', masked_crc32c(part + b'\0'))
     index = block([(b'\xff', handles[0])])
     handles.append(varint(len(table)) + varint(len(index)))
-    table += index + b'\0' + struct.pack('<I', _masked_crc32c(index + b'\0'))
+    table += index + b'\0' + struct.pack('<I', masked_crc32c(index + b'\0'))
     return table + (handles[1] + handles[2]).ljust(40, b'\0') + MAGIC
 
 
@@ -64,7 +64,7 @@ def entry(dims=NUMBERS.shape, size=NUMBERS.nbytes, unknown_rank=False, **others)
     """What an index says of `NUMBERS`."""
     message = tensor_bundle_pb2.BundleEntryProto(
         size=size,
-        crc32c=_masked_crc32c(NUMBERS.tobytes()),
+        crc32c=masked_crc32c(NUMBERS.tobytes()),
         **{'dtype': types_pb2.DT_FLOAT, **others},
     )
     message.shape.unknown_rank = unknown_rank

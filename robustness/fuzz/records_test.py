@@ -34,7 +34,7 @@ WHOLE = {
 def frame(record: bytes, length: int | None = None) -> bytes:
     """A record as files hold it; its length may lie, with the right checksum."""
     head = struct.pack('<Q', len(record) if length is None else length)
-    checksums = [frames._masked_crc32c(part) for part in (head, record)]
+    checksums = [frames.masked_crc32c(part) for part in (head, record)]
     return head + struct.pack('<I', checksums[0]) + record + struct.pack('<I', checksums[1])
 
 
