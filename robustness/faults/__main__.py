@@ -50,7 +50,9 @@ def measured(name: str, moments: int) -> dict[str, object]:
 
 
 def main() -> int:
-    arguments = measure.parse_arguments(__doc__, moments=20, only='')
+    arguments = measure.parse_arguments(
+        f'{__doc__}\nNAME is one of {", ".join(FAULTS)}.', moments=20, only=''
+    )
     names = [arguments.only] if arguments.only else list(FAULTS)
     if not FAULTS.keys() >= set(names):
         print(f'--only={arguments.only}: expected one of {", ".join(FAULTS)}', file=sys.stderr)

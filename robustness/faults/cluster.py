@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 
 from jobs import startup, testing
-from robustness.faults import training as faults_training
+from robustness.faults.training import Training, ended_well, kill
 
 SECONDS = 60  # in which the other worker must have ended
 
 
-class Cluster(faults_training.Training):
+class Cluster(Training):
     """A tiny training on two workers."""
 
     def start_workers(self, run: str) -> list[subprocess.Popen]:
@@ -22,7 +22,7 @@ class Cluster(faults_training.Training):
         return testing.start_cluster(folders, **self.flags)
 
     def finish(self, run: str) -> str:
-        return ''.join([faults_training.ended_well(worker) for worker in self.start_workers(run)])
+        return ''.join([ended_well(worker) for worker in self.start_workers(run)])
 
 
 def complaint(survivor: subprocess.Popen) -> str:
@@ -30,7 +30,7 @@ def complaint(survivor: subprocess.Popen) -> str:
     try:
         _, errors = survivor.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        faults_training.kill(survivor)
+        kill(survivor)
         return f'the other worker still ran after {SECONDS} s'
     # TensorFlow 2.16 tells that workers have connected, whatever its log level.
     lines = [line for line in errors.splitlines() if not line.startswith(startup.CHATTER)]
@@ -47,6 +47,6 @@ def dead_worker(folder: pathlib.Path, moments: int, draw: random.Random) -> Iter
         workers = training.start_workers(run)
         training.wait_for(folder / run / 'train' / 'model.ckpt-10.index', workers[0])
         time.sleep(draw.uniform(0, 0.5))
-        faults_training.kill(workers.pop(moment % 2))
+        kill(workers.pop(moment % 2))
         yield complaint(workers[0]) or training.damage(run) or training.go_on(run)
         shutil.rmtree(folder / run)

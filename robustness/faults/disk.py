@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from robustness.faults import files
-from robustness.faults import training as faults_training
+from robustness.faults.training import Training
 
 PAGE = 4096
 FILLER = 'filler'
@@ -59,7 +59,7 @@ def complaint(process: subprocess.Popen, disk: pathlib.Path) -> str:
 
 def full_in_training(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
     """No room for configuration, checkpoints or event files, or none left after some of them."""
-    training = faults_training.Training(folder, summary_step=1)
+    training = Training(folder, summary_step=1)
     need = sum(path.stat().st_size for path in (folder / 'undisturbed').rglob('*'))
     with small_disk(folder / 'disk', 2 * need) as disk:
         for moment in range(moments):

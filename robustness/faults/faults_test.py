@@ -14,7 +14,7 @@ from jobs import testing
 from jobs.evaluation import results, scoring
 from models import checkpoint
 from robustness.faults import cluster, files
-from robustness.faults import disk as faults_disk
+from robustness.faults.disk import Skipped, complaint, full_in_mnist_shift, small_disk
 
 
 class FaultsTest(parameterized.TestCase, tf.test.TestCase):
@@ -32,8 +32,8 @@ class FaultsTest(parameterized.TestCase, tf.test.TestCase):
 
     def small_disk(self, size: int) -> pathlib.Path:
         try:
-            return self.enter_context(faults_disk.small_disk(self.folder / 'disk', size))
-        except faults_disk.Skipped as reason:
+            return self.enter_context(small_disk(self.folder / 'disk', size))
+        except Skipped as reason:
             self.skipTest(str(reason))
 
     def test_worker_whose_other_worker_dies(self):
@@ -56,7 +56,7 @@ class FaultsTest(parameterized.TestCase, tf.test.TestCase):
         disk = self.small_disk(8 << 20)  # room for some checkpoints
         process = testing.start(summary_dir=disk / 'run', save_step=1, **self.flags)
         self.addCleanup(process.kill)
-        self.assertEqual(faults_disk.complaint(process, disk), '')
+        self.assertEqual(complaint(process, disk), '')
         train_dir = disk / 'run' / 'train'
         self.assertNotEmpty(checkpoint.steps(str(train_dir)))
         for step in checkpoint.steps(str(train_dir)):
@@ -75,8 +75,8 @@ class FaultsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_disk_full_in_mnist_shift(self):
         try:
-            faults = list(faults_disk.full_in_mnist_shift(self.folder, 2, random.Random(0)))
-        except faults_disk.Skipped as reason:
+            faults = list(full_in_mnist_shift(self.folder, 2, random.Random(0)))
+        except Skipped as reason:
             self.skipTest(str(reason))
         self.assertEqual(faults, [''] * 2)
 

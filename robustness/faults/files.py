@@ -15,7 +15,7 @@ from input_data.download import fetch
 from input_data.download.fetch_test import serving
 from input_data.errors import DataError
 from input_data.mnist import testing
-from input_data.records import paths as record_paths
+from input_data.records.paths import resolve
 from jobs.testing import ROOT
 
 NAME = 'multitrain_2shifted_mnist.tfrecords'
@@ -23,7 +23,8 @@ SHARDS = 9
 FILE_BYTES = 20 << 20
 MNIST_SHIFT = 'from input_data.mnist import mnist_shift as program'
 DOWNLOAD = """
-from input_data import download as program, sources
+from input_data.download import __main__ as program
+from input_data.download import sources
 from input_data.download.closed_networks import GzipFiles
 files = tuple(sources.RawFile(*file) for file in {files})
 sources.RAW_SETS['mnist'] = sources.RawSet('', files, (GzipFiles('{address}'),))
@@ -94,7 +95,7 @@ class Shards:
     def damage(self, target: pathlib.Path) -> str:
         """What is wrong with what a reader gets by now; '' if it is one set or a refusal."""
         try:
-            paths = record_paths.resolve(str(target), [NAME])
+            paths = resolve(str(target), [NAME])
         except DataError:
             return ''
         found = {os.path.basename(path): fetch.sha256_of(path) for path in paths}

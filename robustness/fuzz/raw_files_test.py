@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from input_data.cifar10 import raw as binary
+from input_data.cifar10 import raw as cifar10_raw
 from input_data.cifar10 import testing as cifar10_testing
 from input_data.errors import DataError
-from input_data.mnist import raw as idx
-from input_data.norb import raw as norb_files
+from input_data.mnist import raw as mnist_raw
+from input_data.norb import raw as norb_raw
 from input_data.norb import testing as norb_testing
 from robustness.fuzz.limits import file_of, only
 from robustness.fuzz.mutations import compressed, fields, gzip_bomb, near
@@ -27,21 +27,21 @@ MORE_THAN_MEMORY = 3 << 30
 @given(compressed(near(IMAGES, fields(0, '>4I'))))
 def test_idx_images(content):
     with file_of(content) as path, only(DataError, naming=path):
-        images = idx.read_images(path)
+        images = mnist_raw.read_images(path)
         assert images.ndim == 3 and images.size
 
 
 @given(compressed(near(LABELS, fields(0, '>2I'))))
 def test_idx_labels(content):
     with file_of(content) as path, only(DataError, naming=path):
-        assert idx.read_labels(path).ndim == 1
+        assert mnist_raw.read_labels(path).ndim == 1
 
 
 @given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=3, max_dims=3)))
 def test_idx_gives_back_what_was_written(images):
     with file_of(b'') as path:
-        idx.write_images(path, images)
-        np.testing.assert_array_equal(idx.read_images(path), images)
+        mnist_raw.write_images(path, images)
+        np.testing.assert_array_equal(mnist_raw.read_images(path), images)
 
 
 def test_idx_bomb():
@@ -51,7 +51,7 @@ def test_idx_bomb():
         only(DataError, naming=path),
         pytest.raises(DataError, match='at most'),
     ):
-        idx.read_images(path)
+        mnist_raw.read_images(path)
 
 
 @given(compressed(near(MATRIX, fields(0, '<5i'))), st.integers(1, 5))
@@ -59,7 +59,7 @@ def test_norb_matrix(content, rows):
     with (
         file_of(content) as path,
         only(DataError, naming=path),
-        norb_files.MatrixFile(path) as matrix,
+        norb_raw.MatrixFile(path) as matrix,
     ):
         found = sum(len(block) for block in matrix.blocks(rows))
         assert found == matrix.shape[0]
@@ -72,7 +72,7 @@ def test_norb_matrix(content, rows):
 )
 def test_norb_matrix_gives_back_what_was_written(values):
     with file_of(norb_testing.matrix_bytes(values)) as path:
-        np.testing.assert_array_equal(norb_files.read_matrix(path), values)
+        np.testing.assert_array_equal(norb_raw.read_matrix(path), values)
 
 
 SPLIT = norb_testing.toys([4])
@@ -91,7 +91,7 @@ def test_norb_split(damaged):
         kind, content = damaged
         paths[kind].write_bytes(content)
         with only(DataError, naming=folder):
-            raw = norb_files.open_split(folder, 'train')
+            raw = norb_raw.open_split(folder, 'train')
             assert sum(len(block) for block in raw.images(3)) == len(raw.categories)
 
 
@@ -109,20 +109,20 @@ def test_norb_bombs():
             only(DataError, naming=path),
             pytest.raises(DataError, match='more than'),
         ):
-            norb_files.read_matrix(path)
+            norb_raw.read_matrix(path)
 
 
 def test_norb_images_that_unpack_to_much_are_read_in_small_blocks():
     start = struct.pack('<6i', norb_testing.MAGIC['u1'], 4, 40, 2, 4096, 4096)
     with file_of(gzip_bomb(start, 40 * 2 * 4096 * 4096)) as path, only():
-        raw = norb_files.RawSplit(path, 4096, 4096, np.zeros(40), np.zeros((40, 4)))
+        raw = norb_raw.RawSplit(path, 4096, 4096, np.zeros(40), np.zeros((40, 4)))
         assert sum(len(block) for block in raw.images(256)) == 40
 
 
 @given(near(b''.join(bytes([label]) + bytes(3072) for label in (3, 9))))
 def test_cifar10_binary(content):
     with file_of(content) as path, only(DataError, naming=path):
-        images, labels = binary.read(path)
+        images, labels = cifar10_raw.read(path)
         assert images.shape == (len(labels), 3, 32, 32) and labels.max() < 10
 
 
@@ -131,6 +131,6 @@ def test_cifar10_gives_back_what_was_written(labels, seed):
     images, _ = cifar10_testing.random_images(len(labels), seed)
     with file_of(b'') as path:
         cifar10_testing.write_batch(path, images, np.array(labels, np.uint8))
-        found, found_labels = binary.read(path)
+        found, found_labels = cifar10_raw.read(path)
     np.testing.assert_array_equal(found, images)
     np.testing.assert_array_equal(found_labels, labels)
