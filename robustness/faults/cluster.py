@@ -40,7 +40,7 @@ def complaint(survivor: subprocess.Popen) -> str:
 
 
 def dead_worker(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
-    """kill -9 for one of two workers: the other one ends, and both go on together."""
+    """SIGKILL for one of two workers: the other one ends, and both go on together."""
     training = Cluster(folder, save_step=10, max_steps=100)
     for moment in range(-(-moments // 5)):
         run = f'run{moment}'

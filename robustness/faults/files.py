@@ -154,7 +154,7 @@ def fetching(folder: pathlib.Path) -> Iterator[Fetched]:
 
 
 def killed_in_mnist_shift(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
-    """kill -9 at any moment, and every second time while finished shards get their names."""
+    """SIGKILL at any moment, and every second time while finished shards get their names."""
     shards = Shards(folder)
     for moment in range(moments):
         target = folder / f'run{moment}'
@@ -172,7 +172,7 @@ def killed_in_mnist_shift(folder: pathlib.Path, moments: int, draw: random.Rando
 
 
 def killed_in_download(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
-    """kill -9 at any moment, and every third time while fetched files get their names."""
+    """SIGKILL at any moment, and every third time while fetched files get their names."""
     with fetching(folder) as fetched:
         for moment in range(moments):
             target = folder / f'run{moment}'

@@ -1,10 +1,10 @@
-"""A long training with checkpoints and summaries, and the validation job that follows it: do
-memory, threads or open files grow?
+"""Do memory, threads or open files grow in a long training and the job that follows it?
 
 python -m robustness.faults.long_run [--steps=5000] [--json]
 
-Prints a line for each job: memory from step 500 on, when everything has been done at least once,
-to the end. Exit status 1 if memory grew by 5 % or more, or threads or open files by any.
+The training writes checkpoints and summaries, the other job evaluates each checkpoint. Prints a
+line for each: memory from step 500 on, when everything has been done at least once, to the end.
+Exit status 1 if memory grew by 5 % or more, or threads or open files by any.
 """
 
 import concurrent.futures

@@ -99,7 +99,7 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def killed_in_training(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
-    """kill -9 at any moment from the first file on."""
+    """SIGKILL at any moment from the first file on."""
     training = Training(folder)
     for moment in range(moments):
         run = f'run{moment}'
@@ -112,7 +112,7 @@ def killed_in_training(folder: pathlib.Path, moments: int, draw: random.Random) 
 
 
 def killed_in_saving(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
-    """kill -9 while a checkpoint is written, just after, or while an old one is removed."""
+    """SIGKILL while a checkpoint is written, just after, or while an old one is removed."""
     training = Training(folder, save_step=1, max_steps=12)
     for moment in range(moments):
         run, keep = f'run{moment}', draw.choice((0, 1, 3))
