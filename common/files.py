@@ -1,18 +1,22 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all: the one way in which anything here is written."""
 
 import contextlib
+import errno
 import io
 import json
 import os
 import pathlib
 import re
+import shutil
+import signal
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from common.errors import UserError
-from common.replacing import has_ended
 
 
 def check_directory(flag: str, path: str | pathlib.Path) -> None:
@@ -42,34 +46,80 @@ def check_file(flag: str, path: str | pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a path beside `path` to write to; renames it to `path` when all went well."""
-    target = pathlib.Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f'{target.name}.{os.getpid()}.tmp')
+def replacing(*paths: str | pathlib.Path) -> Iterator[list[pathlib.Path]]:
+    """Gives empty files to write to, which become `paths` together once the block has ended well.
+
+    They lie beside their targets (renaming is atomic only inside one file system), whose folders
+    are made, and are hidden, so that no glob for records finds half a file. Any exception removes
+    them and leaves existing targets as they were. Several targets cannot change at one moment:
+    while they do, the last one is absent, so that whoever reads them then, or after a kill, misses
+    it and never takes old files with new ones.
+
+    Yields:
+      One temporary path for each of `paths`.
+
+    Raises:
+      OSError: if they cannot be written; it names one of `paths`.
+    """
+    targets = [pathlib.Path(path) for path in paths]
+    for target in targets:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    for folder in {target.parent for target in targets}:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
+    temporary = [_temporary_path(target) for target in targets]
     try:
-        yield beside
-        beside.replace(target)
+        for path in temporary:
+            path.write_bytes(b'')
+        yield temporary
+        with _undisturbed():
+            if len(targets) > 1 and os.path.lexists(targets[-1]):
+                os.remove(targets[-1])
+            for source, target in zip(temporary, targets, strict=True):
+                os.replace(source, target)
     except OSError as error:
         # A full disk is found while writing, where the system does not say to which file.
-        error.filename = error.filename or str(target)
+        names = dict(zip(map(str, temporary), map(str, targets), strict=True))
+        found = str(error.filename or temporary[0])
+        error.filename = names.get(found, found)
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        for path in temporary:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@contextlib.contextmanager
+def temporary_folder(target: str | pathlib.Path) -> Iterator[pathlib.Path]:
+    """An empty, hidden folder beside `target`; what was not renamed goes when the block ends."""
+    folder = _temporary_path(pathlib.Path(target))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder.parent)
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier process of the same number
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_abandoned(directory: str | pathlib.Path) -> None:
-    """Removes what killed processes left of `replacing` directly inside a directory."""
-    for path in pathlib.Path(directory).glob('*.tmp'):
-        writer = re.fullmatch(r'.+\.(\d+)\.tmp', path.name)
-        if writer and has_ended(writer[1]):
-            path.unlink(missing_ok=True)
+    """Removes what killed processes of this host left unfinished directly inside a directory."""
+    ours = re.compile(rf'\..+\.{re.escape(socket.gethostname())}-(\d+)\.partial')
+    for path in pathlib.Path(directory).glob('.*.partial'):
+        writer = ours.fullmatch(path.name)
+        if writer and _has_ended(writer[1]):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def write_json(path: str | pathlib.Path, content: Any) -> None:
     """Writes JSON, whole or not at all; makes the directory."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + '\n')
+    with replacing(path) as [temporary]:
+        temporary.write_text(json.dumps(content, indent=2) + '\n')
 
 
 def write_arrays(path: str | pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -77,5 +127,35 @@ def write_arrays(path: str | pathlib.Path, arrays: Mapping[str, np.ndarray]) -> 
     # Not straight to the file: on a full disk the archive would complain once more when it goes.
     archive = io.BytesIO()
     np.savez_compressed(archive, **arrays)
-    with replacing(path) as beside:
-        beside.write_bytes(archive.getbuffer())
+    with replacing(path) as [temporary]:
+        temporary.write_bytes(archive.getbuffer())
+
+
+def _temporary_path(target: pathlib.Path) -> pathlib.Path:
+    """Where this process alone prepares a file or folder."""
+    return target.with_name(f'.{target.name}.{socket.gethostname()}-{os.getpid()}.partial')
+
+
+def _has_ended(process: str) -> bool:
+    """Whether a process of this host is known to run no more; False where none can be looked up."""
+    return os.path.exists('/proc/self') and not os.path.exists(f'/proc/{process}')
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait until the block is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled elsewhere
+        return
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in arrived:
+            signal.raise_signal(number)

@@ -1,12 +1,11 @@
 """Imports TensorFlow without its start-up chatter, and sets devices up."""
 
-import contextlib
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
 
 from absl import logging
+
+from common.descriptors import capture_stderr
 
 # What TensorFlow's libraries print before their own log level takes effect, on any machine.
 CHATTER = (
@@ -28,7 +27,7 @@ def import_tensorflow(show_all: bool = False):
 
         return tf
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    with captured_stderr() as captured:
+    with capture_stderr() as captured:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -39,20 +38,3 @@ def import_tensorflow(show_all: bool = False):
         if not line.startswith(CHATTER) and not any(text in line for text in NO_GPU_CHATTER):
             print(line, file=sys.stderr)
     return tf
-
-
-@contextlib.contextmanager
-def captured_stderr() -> Iterator[list[str]]:
-    """Collects what anything in this process writes to file descriptor 2."""
-    lines: list[str] = []
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield lines
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            file.seek(0)
-            lines.extend(file.read().decode(errors='replace').splitlines())

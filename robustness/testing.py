@@ -22,11 +22,11 @@ import tensorflow as tf
 from absl.testing import flagsaver, parameterized
 
 import experiment
+from common import descriptors
 from input_data import testing
 from input_data.cifar10 import testing as cifar10_testing
 from input_data.mnist import testing as mnist_testing
 from input_data.norb import testing as norb_testing
-from jobs import startup
 
 # In arguments and wanted words, HOME stands for the folder of good files, HERE for the case's own.
 SMALL = '--hparams_override=num_prime_capsules=1,remake=false'
@@ -103,7 +103,7 @@ def run(program: Program, arguments: list[str]) -> Ended:
         open(2, 'w', buffering=1, closefd=False) as stream,
         contextlib.redirect_stderr(stream),
         contextlib.redirect_stdout(io.StringIO()),
-        startup.captured_stderr() as lines,
+        descriptors.capture_stderr() as lines,
         _told(stream),
     ):
         status = program(arguments)

@@ -4,16 +4,14 @@ Each PNG holds one batch: a row an image, its 1,024 pixels in RGB, row-major. La
 them in two JSON lists, in the order of the images.
 """
 
-import contextlib
 import json
 import os
 import struct
-import sys
-from collections.abc import Iterator
 
 import numpy as np
 import tqdm
 
+from common import descriptors
 from input_data.errors import DataError
 
 TRAIN_BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
@@ -78,7 +76,7 @@ def _labels(path: str) -> np.ndarray:
 def _decode(path: str, count: int) -> np.ndarray:
     """Pixels of a batch of `count` images: uint8 [count, 1024, 3]."""
     _check_png(path, count)
-    with _standard_error_closed():
+    with descriptors.capture_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -111,17 +109,3 @@ def _check_png(path: str, count: int) -> None:
         )
     if height != count:
         raise DataError(f'{name}: found {height} images; expected {count}, one for each label')
-
-
-@contextlib.contextmanager
-def _standard_error_closed() -> Iterator[None]:
-    """Drops what is written to file descriptor 2: TensorFlow's remarks while it starts."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, 'wb') as nothing:
-        os.dup2(nothing.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

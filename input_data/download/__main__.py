@@ -5,25 +5,20 @@ open where the network is closed. Files that are there and right are left alone;
 checked (size and SHA-256) before it appears under its name.
 """
 
-import glob
 import os
-import shutil
 import sys
-import tempfile
 
 from absl import flags
 
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from common.replacing import has_ended
+from common import files
 from input_data import command_line
 from input_data.download import fetch as transfer
 from input_data.download import sources
 from input_data.download.sources import RawFile, RawSet
 from input_data.errors import DataError
-
-_FOLDER_PREFIX = '.download-'  # then the process that fills it
 
 
 def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
@@ -42,7 +37,7 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
       OSError: the folder cannot be written.
     """
     target = os.path.normpath(os.path.join(data_dir, raw_set.folder))
-    _remove_abandoned(target)
+    files.remove_abandoned(target)
     missing = []
     for file in raw_set.files:
         path = os.path.join(target, file.name)
@@ -52,15 +47,13 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
             raise DataError(f'{path}: {fault} (it is not overwritten: move it away)')
     if not missing:
         return []
-    os.makedirs(target, exist_ok=True)
     reasons = []
     for way in raw_set.ways:
         # Beside the files, as renaming is atomic only inside one file system.
-        prefix = f'{_FOLDER_PREFIX}{os.getpid()}-'
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=target) as folder:
+        with files.temporary_folder(os.path.join(target, 'download')) as folder:
             print(f'Trying {way.origin}', flush=True)
             try:
-                way.collect([file.name for file in missing], folder)
+                way.collect([file.name for file in missing], str(folder))
                 for file in missing:
                     if fault := _fault(os.path.join(folder, file.name), file):
                         raise DataError(f'{way.origin}: {file.name}: {fault}')
@@ -108,14 +101,6 @@ def run(arguments: list[str] | None = None) -> int:
         main(chosen.dataset, chosen.data_dir)
 
     return command_line.run('download', __doc__, values, fetch_chosen, arguments)
-
-
-def _remove_abandoned(target: str) -> None:
-    """Removes folders that killed runs left; none that a living run may use."""
-    for folder in glob.glob(os.path.join(glob.escape(target), f'{_FOLDER_PREFIX}*')):
-        process = os.path.basename(folder).removeprefix(_FOLDER_PREFIX).partition('-')[0]
-        if has_ended(process):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fault(path: str, file: RawFile) -> str | None:

@@ -10,7 +10,6 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from common.replacing import remove_partial
 from input_data import command_line
 from input_data.errors import DataError
 from input_data.mnist import augment, raw
@@ -41,7 +40,6 @@ def main(values: flags.FlagValues) -> None:
     name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'
     name = f'multi{name}' if values.multi_targets else name
     paths = output_paths(output_dir, name, source.count, values.max_shard, values.multi_targets)
-    remove_partial(output_dir, name)  # perhaps of other shards, and in the way of these
     write_records(source, paths, values.num_workers)
     seconds = time.monotonic() - started
     print(paths[0] if len(paths) == 1 else f'{paths[0]} to {os.path.basename(paths[-1])}')

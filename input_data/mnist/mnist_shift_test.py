@@ -239,7 +239,7 @@ class MnistShiftTest(parameterized.TestCase):
             self.assertIn('100 bytes free', self._fail(*arguments))
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with mock.patch.object(write, 'open', create=True, side_effect=full):
-            self.assertIn(f'{os.path.basename(path)}.partial: No space', self._fail(*arguments))
+            self.assertIn(f'{path}: No space', self._fail(*arguments))
         self.assertEqual(pathlib.Path(path).read_bytes(), before)
 
     def test_debug_keeps_the_traceback(self):

@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from common.replacing import replacing
+from common import files
 from input_data.errors import DataError
 
 SPLITS = ('train', 'test', 'valid_train', 'valid_test')
@@ -208,5 +208,5 @@ def _write(path: str, values: np.ndarray, dimensions: int) -> None:
             'dimensions'
         )
     header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]) + np.array(values.shape, '>u4').tobytes()
-    with replacing([path]) as [temporary], open(temporary, 'wb') as file:
-        file.write(header + values.tobytes())
+    with files.replacing(path) as [temporary]:
+        temporary.write_bytes(header + values.tobytes())

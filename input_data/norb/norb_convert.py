@@ -13,7 +13,7 @@ from absl import flags
 if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
-from common.replacing import replacing
+from common import descriptors, files
 from input_data import command_line
 from input_data.errors import DataError
 from input_data.norb import raw as norb_files
@@ -55,14 +55,17 @@ def convert(data_dir: str, output_dir: str, debug: bool = False) -> tuple[RawSpl
     free = shutil.disk_usage(output_dir).free
     if needed > free:
         raise DataError(f'{output_dir}: found {free} bytes free on the disk; expected {needed}')
-    with contextlib.nullcontext() if debug else _without_stderr():
+    with contextlib.nullcontext() if debug else descriptors.capture_stderr():
         import tensorflow as tf
     paths = [os.path.join(output_dir, f'{name}duo.tfrecords') for name in splits]
     total = sum(len(raw.categories) for raw in splits.values())
-    with replacing(paths) as temporary, tqdm.tqdm(total=total, unit='record', disable=None) as bar:
+    with (
+        files.replacing(*paths) as temporary,
+        tqdm.tqdm(total=total, unit='record', disable=None) as bar,
+    ):
         for raw, path in zip(splits.values(), temporary, strict=True):
             try:
-                with tf.io.TFRecordWriter(path) as writer:
+                with tf.io.TFRecordWriter(str(path)) as writer:
                     for record in _records(raw):
                         writer.write(record)
                         bar.update()
@@ -113,20 +116,6 @@ def _records(raw: RawSplit) -> Iterator[bytes]:
             features['image_raw'].bytes_list.value.append(image.tobytes())
             yield example.SerializeToString(deterministic=True)
             number += 1
-
-
-@contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    """Hides what is written to file descriptor 2: TensorFlow greets there as it is imported."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, 'wb') as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _define_flags() -> flags.FlagValues:

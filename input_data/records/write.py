@@ -10,6 +10,7 @@ import concurrent.futures
 import functools
 import multiprocessing
 import os
+import pathlib
 import shutil
 import signal
 import threading
@@ -19,11 +20,13 @@ from typing import Protocol
 import numpy as np
 import tqdm
 
-from common.replacing import replacing
+from common import files
 from input_data.errors import DataError
 from input_data.records.layout import RecordLayout
 
-Block = tuple[str, int, int, int]  # path, place in the file in bytes, first and last + 1 example
+Block = tuple[
+    pathlib.Path, int, int, int
+]  # path, place in the file in bytes, first and last + 1 example
 
 _BLOCK_BYTES = 4 << 20
 _BLOCKS_AHEAD = 4
@@ -56,16 +59,18 @@ def write_records(source: Source, paths: list[str], num_workers: int = 1) -> Non
     were there stay.
 
     Raises:
-      DataError: no room on the disk, a write failed, or a worker was killed.
+      DataError: no room on the disk, or a worker was killed.
+      OSError: a write failed.
     """
     size = {'height': source.height, 'width': source.width, 'depth': source.depth}
     layout = RecordLayout(size, source.features(np.zeros(1, np.int64)))
     folder = os.path.dirname(paths[0]) or '.'
+    files.remove_abandoned(folder)  # which may take the room that these need
     needed, free = source.count * layout.record_bytes, shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(f'{paths[0]}: found {free} bytes free on the disk; expected {needed}')
     with (
-        replacing(paths) as temporary,
+        files.replacing(*paths) as temporary,
         tqdm.tqdm(total=source.count, unit='record', unit_scale=True, disable=None) as bar,
     ):
         blocks = _blocks(temporary, source.count, layout.record_bytes)
@@ -93,7 +98,7 @@ def output_paths(
     return [f'{path}-{shard:05d}-of-{shards:05d}' for shard in range(shards)]
 
 
-def _blocks(paths: list[str], count: int, record_bytes: int) -> Iterator[Block]:
+def _blocks(paths: list[pathlib.Path], count: int, record_bytes: int) -> Iterator[Block]:
     step = max(1, _BLOCK_BYTES // record_bytes)
     for shard, path in enumerate(paths):
         first, last = (count * edge // len(paths) for edge in (shard, shard + 1))
@@ -104,14 +109,9 @@ def _blocks(paths: list[str], count: int, record_bytes: int) -> Iterator[Block]:
 def _write_block(source: Source, layout: RecordLayout, block: Block) -> int:
     path, offset, first, last = block
     records = layout.encode(source.features(np.arange(first, last)))
-    try:
-        with open(path, 'r+b') as file:
-            file.seek(offset)
-            file.write(records)
-    except OSError as error:
-        raise DataError(
-            f'{path}: {error.strerror}; expected to write {records.nbytes} bytes'
-        ) from error
+    with open(path, 'r+b') as file:
+        file.seek(offset)
+        file.write(records)
     return last - first
 
 

@@ -1,8 +1,6 @@
 """The export job: a checkpoint -> a TensorFlow SavedModel that needs nothing of this project."""
 
-import os
 import pathlib
-import shutil
 
 import tensorflow as tf
 from absl import logging
@@ -45,13 +43,9 @@ def run(options: RunOptions) -> str:
     exported = _Exported(network.model)
     # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.
     logging.set_verbosity(logging.WARNING)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f'{folder.name}.{os.getpid()}.tmp')
-    try:
-        tf.saved_model.save(exported, str(beside), signatures=_signatures(network, exported))
-        beside.replace(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with files.temporary_folder(folder) as temporary:
+        tf.saved_model.save(exported, str(temporary), signatures=_signatures(network, exported))
+        temporary.replace(folder)
     print(f'Checkpoint {network.path}')
     print(f'SavedModel {folder}')
     return str(folder)

@@ -124,7 +124,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         (saved / 'mine').unlink()
         self.export()  # an empty directory is fine
         self.assertIn('saved_model.pb', [path.name for path in saved.iterdir()])
-        self.assertEqual(list(pathlib.Path(self.directory).glob('*.tmp')), [])
+        self.assertEqual(list(pathlib.Path(self.directory).glob('.*')), [])
 
     def test_raw_images_are_treated_as_the_reader_treats_them(self):
         pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)

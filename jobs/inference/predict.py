@@ -148,5 +148,5 @@ def _save(path: pathlib.Path, images: list[np.ndarray]) -> None:
     row = np.concatenate(images, axis=1)  # [height, images * width, depth]
     values = np.uint8(np.round(255 * np.clip(row, 0, 1))).squeeze()
     large = values.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
-    with files.replacing(path) as beside:
-        Image.fromarray(large).save(beside, 'PNG')
+    with files.replacing(path) as [temporary]:
+        Image.fromarray(large).save(temporary, 'PNG')

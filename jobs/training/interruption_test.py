@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import time
 
 import tensorflow as tf
@@ -68,8 +69,8 @@ class InterruptionTest(tf.test.TestCase):
         train_dir = data.parent
         unfinished = [
             train_dir / 'model.ckpt-9.index.tempstate123',
-            train_dir / 'checkpoint.tmp',
-            train_dir.parent / 'config.json.999999999.tmp',
+            train_dir / f'.checkpoint.{socket.gethostname()}-999999999.partial',
+            train_dir.parent / f'.config.json.{socket.gethostname()}-999999999.partial',
         ]
         for path in unfinished:
             path.write_bytes(b'cut')

@@ -43,8 +43,8 @@ def write(
     paths = []
     for name, figure in artist.draw():
         path = folder / f'{name}.png'
-        with files.replacing(path) as beside:
-            figure_drawing.save(figure, beside)
+        with files.replacing(path) as [temporary]:
+            figure_drawing.save(figure, temporary)
         paths.append(str(path))
     print(f'{len(paths)} figures in {folder}')
     for line in artist.left_out:

@@ -84,8 +84,8 @@ def write(
         'configuration': _configuration(run.read(options.summary_dir) or {}),
     }
     path = os.path.join(options.test_dir, FILE_NAME)
-    with files.replacing(path) as beside:
-        beside.write_text(render(content), encoding='utf-8')
+    with files.replacing(path) as [temporary]:
+        temporary.write_text(render(content), encoding='utf-8')
     return path
 
 

@@ -3,12 +3,14 @@
 import pathlib
 from collections.abc import Sequence
 
+from common import files
+
 PREFIX = 'model.ckpt'
-_STATE, _STATE_BESIDE = 'checkpoint', 'checkpoint.tmp'
+_STATE = 'checkpoint'
 
 
 def write_state(folder: pathlib.Path, steps: Sequence[int]) -> None:
-    """Writes the `checkpoint` file, a CheckpointState message as text, by renaming.
+    """Writes the `checkpoint` file, a CheckpointState message as text, whole or not at all.
 
     Args:
       folder: of the checkpoints.
@@ -19,21 +21,14 @@ def write_state(folder: pathlib.Path, steps: Sequence[int]) -> None:
     """
     lines = [f'model_checkpoint_path: "{PREFIX}-{steps[-1]}"']
     lines += [f'all_model_checkpoint_paths: "{PREFIX}-{step}"' for step in steps]
-    beside, target = folder / _STATE_BESIDE, folder / _STATE
-    try:
-        beside.write_text('\n'.join(lines) + '\n')
-        beside.replace(target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        # A full disk is found while writing, where the system does not say to which file.
-        error.filename = error.filename or str(target)
-        raise
+    with files.replacing(folder / _STATE) as [temporary]:
+        temporary.write_text('\n'.join(lines) + '\n')
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
-    """Removes what was never finished and has no name of its own yet."""
-    for pattern in (f'{PREFIX}-*.tempstate*', _STATE_BESIDE):
-        for part in folder.glob(pattern):
+    """Removes what TensorFlow never finished and has no name of its own yet."""
+    for part in folder.glob(f'{PREFIX}-*.tempstate*'):
+        if part.is_file():
             part.unlink(missing_ok=True)
 
 

@@ -13,7 +13,7 @@ from jobs import testing
 from models import checkpoint
 
 STEPS = 40
-LEFTOVERS = ('*.tmp', '*.tempstate*')
+LEFTOVERS = ('.*.partial', '*.tempstate*')
 
 
 class Training:
