@@ -1,9 +1,10 @@
 # make demo     train and evaluate CapsNet on 5,000 real digits
 # make mnist    fetch MNIST and make its records, in data/mnist
 # make cifar10  fetch CIFAR-10, in data/cifar10
-# make test     run every test
+# make lint     check format, style, complexity, security, types and who imports whom
+# make check    run the quick tests, in 2 minutes
+# make test     run every test, in 10 minutes
 # make fuzz     give every parser damaged files, for about 15 minutes
-# make lint     check format and style
 # make bench    measure speed and memory
 # make faults   kill programs, fill disks, run for long; see that nothing is lost (an hour)
 # make versions run every test with the oldest and the newest packages
@@ -16,7 +17,7 @@ DEMO := demo
 DEMO_STEPS := 300
 DATA := data
 
-.PHONY: bench demo faults mnist cifar10 test fuzz lint format clean versions
+.PHONY: bench check demo faults mnist cifar10 test fuzz lint format clean versions
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -43,6 +44,9 @@ mnist: $(VENV)/.installed
 cifar10: $(VENV)/.installed
 	$(BIN)/python -m input_data.download --dataset=cifar10 --data_dir=$(DATA)/cifar10
 
+check: $(VENV)/.installed
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 -m 'not slow'
+
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4
 
@@ -52,6 +56,8 @@ fuzz: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.job

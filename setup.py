@@ -38,7 +38,9 @@ setup(
         'demo': ['mlxtend>=0.23'],
         'test': [
             'hypothesis>=6.100',
+            'import-linter>=2.12',
             'mlxtend>=0.23',
+            'mypy>=1.11',
             'pytest>=8.0',
             'pytest-xdist>=3.5',
             'ruff==0.17.6',

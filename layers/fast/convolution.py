@@ -77,8 +77,8 @@ def convolve(
     phase_channels = stride * stride * in_channels
 
     matrix = transforms.input.reshape(products, y.tile + taps - 1, x.tile + taps - 1)
-    matrix = np.ascontiguousarray(matrix[:, y.points, x.points]).reshape(products, -1)
-    spectrum = ops.matmul(matrix, _cut(maps, axes, stride))
+    matrix = np.ascontiguousarray(matrix[:, y.points, x.points])
+    spectrum = ops.matmul(matrix.reshape(products, -1), _cut(maps, axes, stride))
     spectrum = ops.reshape(spectrum, (products, -1, phase_channels))  # [R, tiles * batch, c]
     if kernel_spectrum is None:
         phases = _kernel_phases(kernel, stride, taps)
@@ -185,7 +185,7 @@ def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
 
     @ops.custom_gradient
     def multiply(spectrum, phases):
-        products = []
+        products: list[Tensor] = []
         for piece in pieces:
             with _after(products[-1:]):
                 products.append(ops.matmul(spectrum[piece], transform(piece)))
