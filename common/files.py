@@ -126,7 +126,7 @@ def write_arrays(path: str | pathlib.Path, arrays: Mapping[str, np.ndarray]) -> 
     """Writes a compressed .npz, whole or not at all; makes the directory."""
     # Not straight to the file: on a full disk the archive would complain once more when it goes.
     archive = io.BytesIO()
-    np.savez_compressed(archive, **arrays)
+    np.savez_compressed(archive, **arrays)  # type: ignore[arg-type]  # its other argument's
     with replacing(path) as [temporary]:
         temporary.write_bytes(archive.getbuffer())
 
@@ -157,5 +157,5 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in arrived:
-            signal.raise_signal(number)
+        for caught in arrived:
+            signal.raise_signal(caught)

@@ -93,8 +93,8 @@ def route(
 
     logits = ops.zeros_like(inputs[:, :, :1]) + ops.zeros((out_capsules,))
     if iterations > 1:
-        constants = map(ops.stop_gradient, (*chunks, biases, first_activation))
-        logits = _last_logits(*constants, iterations=iterations, leaky=leaky)[:, :in_capsules]
+        u, w, bias, total = map(ops.stop_gradient, (*chunks, biases, first_activation))
+        logits = _last_logits(u, w, bias, total, iterations, leaky)[:, :in_capsules]
     coupling = routing.coupling_coefficients(logits, leaky, axis=-1)  # over out_capsules
     return routing.Routed(activation, coupling, logits)
 
