@@ -6,19 +6,17 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-import experiment
 from common.errors import UserError
 from input_data import InputRequest, inputs, testing
 from jobs.inference import predict, trained
 from jobs.options import RunOptions
+from jobs.testing import start
 from jobs.training import train
 
 SMALL = 'num_prime_capsules=2'
@@ -167,24 +165,17 @@ class PredictTest(tf.test.TestCase):
     def test_the_program_names_what_is_no_image_and_goes_on(self):
         bad = f'{self.directory}/bad,name.png'
         pathlib.Path(bad).write_text('not an image')
-        process = subprocess.run(
-            [
-                sys.executable,
-                experiment.__file__,
-                f'--summary_dir={self.directory}/run',
-                f'--predict={self.directory}/*.png,{self.directory}/absent.png',
-                '--json',
-            ],
-            input='',
-            capture_output=True,
-            text=True,
-            timeout=240,
+        process = start(
+            summary_dir=f'{self.directory}/run',
+            predict=f'{self.directory}/*.png,{self.directory}/absent.png',
+            json=True,
         )
+        output, errors = process.communicate(timeout=240)
         self.assertEqual(process.returncode, 1)
-        self.assertIn(f'{bad}: found no image', process.stderr)
-        self.assertIn('absent.png: no such file', process.stderr)
-        self.assertNotIn('Traceback', process.stderr)
-        found = json.loads(process.stdout)
+        self.assertIn(f'{bad}: found no image', errors)
+        self.assertIn('absent.png: no such file', errors)
+        self.assertNotIn('Traceback', errors)
+        found = json.loads(output)
         self.assertEqual(
             [one['file'] for one in found if 'error' in one], [bad, f'{self.directory}/absent.png']
         )
