@@ -22,6 +22,7 @@ setup(
     package_data={'jobs.visualization': ['templates/*']},
     install_requires=[
         'absl-py>=2.1',
+        'filelock>=3.29.7',  # older ones remove lock files, perhaps those of others
         'google-crc32c>=1.5',
         'jinja2>=3.1.2',
         'keras>=3.5',  # ops.map and ops.custom_gradient

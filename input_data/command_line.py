@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from absl import flags
 
-from common.errors import explain_error
+from common.errors import UserError, explain_error
 from input_data.errors import DataError
 
 
@@ -48,7 +48,7 @@ def run(
             raise
         where, what = error.filename or values.data_dir, error.strerror or error
         message, status = f'{where}: {what}; expected to be able to write', 1
-    except (DataError, flags.Error) as error:
+    except (UserError, flags.Error) as error:
         if values['debug'].value:
             raise
         message, status = explain_error(error), 1

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
+from common import lock
 from input_data.errors import DataError
 from input_data.mnist import augment, mnist_shift, raw
 from input_data.records import write
@@ -263,6 +264,13 @@ class MnistShiftTest(parameterized.TestCase):
         while not any(map(os.path.getsize, partial)) and time.monotonic() < deadline:
             time.sleep(0.01)
             partial = glob.glob(f'{self.folder}/.*.partial')
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
+            self.assertEqual(mnist_shift.run([f'--data_dir={self.folder}']), 1)
+        self.assertRegex(
+            errors.getvalue(),
+            rf'^mnist_shift: --output_dir={self.folder}: found mnist_shift.py \(process '
+            rf'{process.pid} on .*\) writing there since \d{{4}}-\d\d-\d\d .*; expected no other\n',
+        )
         process.send_signal(number)
         # The end of its output is the end of the last process that could write to it: the workers'.
         _, errors = process.communicate(timeout=60)
@@ -270,7 +278,10 @@ class MnistShiftTest(parameterized.TestCase):
         left = set(os.listdir(self.folder)) - self.raw
         self.assertTrue(partial)
         if number == signal.SIGKILL:
-            self.assertEqual(left, {os.path.basename(path) for path in partial})
+            partial = {os.path.basename(path) for path in partial}
+            self.assertEqual(left, {*partial, lock.LOCK, lock.HOLDER})
+            self._run('--shift=0')
+            self.assertLen(os.listdir(self.folder), len(self.raw) + 1)
         else:
             self.assertEmpty(left)
             self.assertNotIn(b'Traceback', errors)

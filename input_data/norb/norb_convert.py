@@ -1,6 +1,7 @@
 """Writes records of smallNORB's raw files: trainduo.tfrecords and testduo.tfrecords."""
 
 import contextlib
+import importlib
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ if not __package__:
     sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
 
 from common import descriptors, files
+from common.lock import hold_folder
 from input_data import command_line
 from input_data.errors import DataError
 from input_data.norb import raw as norb_files
@@ -47,30 +49,18 @@ def convert(data_dir: str, output_dir: str, debug: bool = False) -> tuple[RawSpl
             f'{splits["train"].images_path} shows too, the first is category {shared[0][0]} '
             f'instance {shared[0][1]}; expected none'
         )
-    os.makedirs(output_dir, exist_ok=True)
+    with contextlib.nullcontext() if debug else descriptors.capture_stderr():
+        importlib.import_module('tensorflow')
+    paths = [os.path.join(output_dir, f'{name}duo.tfrecords') for name in splits]
     needed = sum(
         len(raw.categories) * (2 * raw.height * raw.width + _RECORD_OVERHEAD)
         for raw in splits.values()
     )
-    free = shutil.disk_usage(output_dir).free
-    if needed > free:
-        raise DataError(f'{output_dir}: found {free} bytes free on the disk; expected {needed}')
-    with contextlib.nullcontext() if debug else descriptors.capture_stderr():
-        import tensorflow as tf
-    paths = [os.path.join(output_dir, f'{name}duo.tfrecords') for name in splits]
-    total = sum(len(raw.categories) for raw in splits.values())
-    with (
-        files.replacing(*paths) as temporary,
-        tqdm.tqdm(total=total, unit='record', disable=None) as bar,
-    ):
-        for raw, path in zip(splits.values(), temporary, strict=True):
-            try:
-                with tf.io.TFRecordWriter(str(path)) as writer:
-                    for record in _records(raw):
-                        writer.write(record)
-                        bar.update()
-            except tf.errors.OpError as error:
-                raise DataError(f'{path}: {error.message}; expected to be able to write') from error
+    with hold_folder(f'--output_dir={output_dir}', output_dir):
+        free = shutil.disk_usage(output_dir).free
+        if needed > free:
+            raise DataError(f'{output_dir}: found {free} bytes free on the disk; expected {needed}')
+        _write(splits, paths)
     return splits['train'], splits['test']
 
 
@@ -93,6 +83,24 @@ def main(values: flags.FlagValues) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
     return command_line.run('norb_convert', __doc__, _define_flags(), main, arguments)
+
+
+def _write(splits: dict[str, RawSplit], paths: list[str]) -> None:
+    import tensorflow as tf
+
+    total = sum(len(raw.categories) for raw in splits.values())
+    with (
+        files.replacing(*paths) as temporary,
+        tqdm.tqdm(total=total, unit='record', disable=None) as bar,
+    ):
+        for raw, path in zip(splits.values(), temporary, strict=True):
+            try:
+                with tf.io.TFRecordWriter(str(path)) as writer:
+                    for record in _records(raw):
+                        writer.write(record)
+                        bar.update()
+            except tf.errors.OpError as error:
+                raise DataError(f'{path}: {error.message}; expected to be able to write') from error
 
 
 def _records(raw: RawSplit) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ import numpy as np
 import tqdm
 
 from common import files
+from common.lock import hold_folder
 from input_data.errors import DataError
 from input_data.records.layout import RecordLayout
 
@@ -59,24 +60,24 @@ def write_records(source: Source, paths: list[str], num_workers: int = 1) -> Non
     were there stay.
 
     Raises:
-      DataError: no room on the disk, or a worker was killed.
+      UserError: no room on the disk, another process writes there, or a worker was killed.
       OSError: a write failed.
     """
     size = {'height': source.height, 'width': source.width, 'depth': source.depth}
     layout = RecordLayout(size, source.features(np.zeros(1, np.int64)))
     folder = os.path.dirname(paths[0]) or '.'
-    files.remove_abandoned(folder)  # which may take the room that these need
-    needed, free = source.count * layout.record_bytes, shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(f'{paths[0]}: found {free} bytes free on the disk; expected {needed}')
-    with (
-        files.replacing(*paths) as temporary,
-        tqdm.tqdm(total=source.count, unit='record', unit_scale=True, disable=None) as bar,
-    ):
-        blocks = _blocks(temporary, source.count, layout.record_bytes)
-        job = functools.partial(_write_block, source, layout)
-        for written in _in_workers(job, blocks, num_workers):
-            bar.update(written)
+    with hold_folder(f'--output_dir={folder}', folder):
+        needed, free = source.count * layout.record_bytes, shutil.disk_usage(folder).free
+        if needed > free:
+            raise DataError(f'{paths[0]}: found {free} bytes free on the disk; expected {needed}')
+        with (
+            files.replacing(*paths) as temporary,
+            tqdm.tqdm(total=source.count, unit='record', unit_scale=True, disable=None) as bar,
+        ):
+            blocks = _blocks(temporary, source.count, layout.record_bytes)
+            job = functools.partial(_write_block, source, layout)
+            for written in _in_workers(job, blocks, num_workers):
+                bar.update(written)
 
 
 def output_paths(
