@@ -15,7 +15,7 @@ from layers.losses import (
     top_classes,
 )
 from layers.reconstruction import Decoder, mask_capsules
-from layers.routing import Routed, coupling_coefficients, route_votes, squash
+from layers.routing import Routed, capsule_lengths, coupling_coefficients, route_votes, squash
 
 __all__ = [
     'CONV_METHODS',
@@ -25,6 +25,7 @@ __all__ = [
     'Decoder',
     'Hits',
     'Routed',
+    'capsule_lengths',
     'count_hits',
     'coupling_coefficients',
     'flatten_grid',

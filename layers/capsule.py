@@ -64,17 +64,20 @@ class Capsule(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self._route(inputs, with_coupling=False).activation
+        return self._route(inputs, self.iterations, with_coupling=False).activation
 
-    def route(self, inputs: Tensor) -> routing.Routed:
-        """Like calling the layer, with the couplings and routing logits too."""
-        return self._route(inputs, with_coupling=True)
+    def route(self, inputs: Tensor, iterations: int | None = None) -> routing.Routed:
+        """Like calling the layer, with the couplings and routing logits too.
 
-    def _route(self, inputs: Tensor, with_coupling: bool) -> routing.Routed:
+        Args:
+          inputs: [batch, in_capsules, in_atoms].
+          iterations: of routing, in place of the layer's own number.
+        """
+        return self._route(inputs, iterations or self.iterations, with_coupling=True)
+
+    def _route(self, inputs: Tensor, iterations: int, with_coupling: bool) -> routing.Routed:
         weights, biases = ops.convert_to_tensor(self.weight), ops.convert_to_tensor(self.bias)
-        return fast_routing.route(
-            inputs, weights, biases, self.iterations, self.leaky, with_coupling
-        )
+        return fast_routing.route(inputs, weights, biases, iterations, self.leaky, with_coupling)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.out_capsules, self.out_atoms)

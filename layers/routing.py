@@ -46,6 +46,20 @@ def squash(preactivation: Tensor, axis: int = -1) -> Tensor:
     return preactivation * scale
 
 
+def capsule_lengths(capsules: Tensor) -> Tensor:
+    """Lengths ‖v_j‖, how sure a capsule is that its entity is there (paper Section 2).
+
+    Args:
+      capsules: [..., atoms] float tensor.
+
+    Returns:
+      [...]; 1e-15 in place of 0.
+    """
+    squared = ops.sum(ops.square(capsules), axis=-1)
+    # The root's gradient at 0 is infinite: an all-zero capsule must not spoil the step.
+    return ops.sqrt(ops.maximum(squared, 1e-30))
+
+
 def coupling_coefficients(routing_logits: Tensor, leaky: bool = False, axis: int = -1) -> Tensor:
     """Softmax of the routing logits over the output capsules (paper Eq. 3).
 

@@ -17,6 +17,8 @@ CLASS_ATOMS = 16  # paper Section 4
 class CapsuleModel(Model):
     """The network of paper Section 4; see `models.model.Model` for the arguments."""
 
+    score_name = 'length'
+
     def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
         super().__init__(hparams, info, seed, **kwargs)
         self.conv1 = keras.layers.Conv2D(
@@ -47,9 +49,7 @@ class CapsuleModel(Model):
             dtype='float32',
             name='capsule2',
         )
-        self.decoder = None
         if hparams.remake:
-            self.num_reconstructions = info.num_targets
             self.decoder = layers.Decoder(info.height, info.width, info.depth, name='recons')
 
     def build(self, input_shape=None):
@@ -86,32 +86,9 @@ class CapsuleModel(Model):
         )  # [batch, y, x, types, 8]
         return layers.flatten_grid(grid)
 
-    def route(self, images: tf.Tensor, prepared: tf.Tensor | None = None) -> layers.Routed:
-        """Class capsules of the images, with couplings and routing logits."""
-        return self.class_capsules.route(ops.cast(self.primary(images, prepared), 'float32'))
-
-    def scores(self, capsules: tf.Tensor) -> tf.Tensor:
-        """Lengths of the class capsules: [batch, classes, atoms] -> [batch, classes]."""
-        squared = tf.reduce_sum(tf.square(capsules), axis=-1)
-        # The root's gradient at 0 is infinite: an all-zero capsule must not spoil the step.
-        return tf.sqrt(tf.maximum(squared, 1e-30))
-
-    def reconstruct(self, capsules: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Draws each target's class capsule.
-
-        Args:
-          capsules: [batch, classes, atoms].
-          targets: [batch, targets] class of each.
-
-        Returns:
-          [batch, targets, height, width, depth] float32.
-        """
-        num_targets = targets.shape[1]
-        repeated = tf.repeat(capsules, num_targets, axis=0)  # [batch * targets, classes, atoms]
-        masked = layers.mask_capsules(repeated, tf.reshape(targets, [-1]))
-        images = self.decoder(masked)  # [batch * targets, height, width, depth]
-        images = tf.reshape(images, [-1, num_targets, *images.shape[1:]])
-        return tf.cast(images, tf.float32)
+    def route(self, images: tf.Tensor, iterations: int | None = None) -> layers.Routed:
+        primary = ops.cast(self.primary(images), 'float32')
+        return self.class_capsules.route(primary, iterations)
 
     def released_variables(self) -> dict[str, keras.Variable]:
         variables = {

@@ -101,7 +101,7 @@ class GoldenTest(tf.test.TestCase, parameterized.TestCase):
         losses = result.losses
         self.assert_near(losses.classification, golden['classification_loss'], FORWARD_TOLERANCE)
         self.assert_near(losses.total, golden['total_loss'], FORWARD_TOLERANCE)
-        if model.num_reconstructions:
+        if model.reconstructs:
             expected = golden['reconstruction_losses']
             self.assert_near(losses.reconstruction, expected, FORWARD_TOLERANCE)
         else:

@@ -4,6 +4,7 @@ import functools
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import layers
@@ -41,13 +42,17 @@ class Model(keras.Model):
     """A network with its losses and optimizer.
 
     A subclass builds its layers in `__init__`, implements `call(features, training)` and
-    names its variables as the release does in `released_variables`.
+    names its variables as the release does in `released_variables`. What else it offers it says
+    itself, and jobs ask nothing else: one with class capsules implements `route` and sets
+    `score_name = 'length'`; one that draws them sets `decoder`.
 
     Args:
       hparams: hyper-parameters.
       info: the data set's `DatasetInfo`: height, width, depth, num_classes, num_targets.
       seed: of whatever training draws (dropout).
     """
+
+    score_name: str = 'score'  # of a class: a logit, or the 'length' of its capsule
 
     def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
         # Layers have precisions of their own. Features hold labels and target images beside the
@@ -56,8 +61,52 @@ class Model(keras.Model):
         self.hparams = hparams
         self.info = info
         self.seed = seed
-        self.num_reconstructions = 0  # for each example; a subclass with a decoder sets it
+        self.decoder: keras.layers.Layer | None = None  # masked class capsules -> image
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name='step')
+
+    def route(self, images: tf.Tensor, iterations: int | None = None) -> layers.Routed | None:
+        """Class capsules, couplings and routing logits; None for a network without capsules.
+
+        Args:
+          images: [batch, height, width, depth].
+          iterations: of routing, in place of the network's own number.
+        """
+        return None
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the network draws its class capsules."""
+        return self.decoder is not None
+
+    def reconstruct(self, capsules: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Draws each target's class capsule, the others set to zero (paper Section 4.1).
+
+        Args:
+          capsules: [batch, classes, atoms].
+          targets: [batch, targets] class of each.
+
+        Returns:
+          [batch, targets, height, width, depth] float32.
+        """
+        num_targets = targets.shape[1]
+        repeated = tf.repeat(capsules, num_targets, axis=0)  # [batch * targets, classes, atoms]
+        masked = layers.mask_capsules(repeated, tf.reshape(targets, [-1]))
+        images = self.decoder(masked)  # [batch * targets, height, width, depth]
+        images = tf.reshape(images, [-1, num_targets, *images.shape[1:]])
+        return tf.cast(images, tf.float32)
+
+    def scores(self, capsules: tf.Tensor) -> tf.Tensor:
+        """Lengths of the class capsules: [batch, classes, atoms] -> [batch, classes]."""
+        return layers.capsule_lengths(capsules)
+
+    @property
+    def confidence_name(self) -> str:
+        """What `confidences` gives for a class."""
+        return 'length' if self.score_name == 'length' else 'probability'
+
+    def confidences(self, scores: np.ndarray) -> np.ndarray:
+        """[N, classes] scores as numbers in [0, 1]: lengths as they are; of logits the softmax."""
+        return scores if self.score_name == 'length' else tf.nn.softmax(scores).numpy()
 
     def released_variables(self) -> dict[str, keras.Variable]:
         """The trained variables by their names in a released checkpoint."""

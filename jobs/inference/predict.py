@@ -16,7 +16,6 @@ from common.errors import UserError, printable
 from jobs.inference import any_image, raw_images, trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
-from models.capsule_model import CapsuleModel
 
 ENLARGED = 8  # screen pixels for one of the network, in saved pictures
 MOST_FAULTS = 3  # files named in the one line that ends a run
@@ -58,7 +57,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
             print(_line(results[-1], network), flush=True)
     if options.json:
         print(json.dumps(results, indent=2))
-    elif folder is None and network.model.num_reconstructions:
+    elif folder is None and network.model.reconstructs:
         print('Reconstructions are not kept: give --summary_dir')
     faults = [result['error'] for result in results if 'error' in result]
     if faults:
@@ -121,11 +120,10 @@ def _predict(
 def _line(result: dict[str, Any], network: Trained) -> str:
     if 'error' in result:
         return printable(result['error'])
-    label = 'lengths' if isinstance(network.model, CapsuleModel) else 'scores'
     classes = ' and '.join(map(str, result['predictions']))
     scores = ' '.join(f'{score:.3f}' for score in result['scores'])
     picture = f'  {result["picture"]}' if result['picture'] else ''
-    return printable(f'{result["file"]}: {classes}  {label} {scores}{picture}')
+    return printable(f'{result["file"]}: {classes}  {network.model.score_name}s {scores}{picture}')
 
 
 def _unused_name(path: str, names: set[str]) -> str:

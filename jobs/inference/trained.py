@@ -15,7 +15,6 @@ from input_data import DatasetInfo
 from jobs import devices, run
 from jobs.options import RunOptions
 from models import HParams, Model, build_model, checkpoint
-from models.capsule_model import CapsuleModel
 
 # What the run's config.json tells where the flag was left at its default.
 FLAGS_OF_RUN = ('model', 'dataset', 'num_targets')
@@ -75,15 +74,15 @@ def answer(model: Model, images: tf.Tensor) -> Answer:
       images: [batch, height, width, depth] float32, as the data set's reader gives them.
     """
     num_targets = model.info.num_targets
-    if not isinstance(model, CapsuleModel):
+    routed = model.route(images)
+    if routed is None:
         scores = model({'images': images}, training=False).scores  # [batch, classes]
         return Answer(scores, layers.top_classes(scores, num_targets), None)
-    capsules = model.route(images).activation  # [batch, classes, atoms]
-    scores = model.scores(capsules)  # [batch, classes]
+    scores = model.scores(routed.activation)  # [batch, classes]
     predictions = layers.top_classes(scores, num_targets)  # [batch, targets]
-    if model.decoder is None:
+    if not model.reconstructs:
         return Answer(scores, predictions, None)
-    return Answer(scores, predictions, model.reconstruct(capsules, predictions))
+    return Answer(scores, predictions, model.reconstruct(routed.activation, predictions))
 
 
 def _checkpoint_path(options: RunOptions) -> str:

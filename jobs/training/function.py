@@ -52,7 +52,10 @@ def make_advance(
 
     @tf.function
     def many_steps(iterator, steps: tf.Tensor) -> Advanced:
-        sums, bad_step = tf.zeros([4 + model.num_reconstructions]), tf.zeros([], tf.int64)
+        sums, bad_step = (
+            tf.zeros([4 + model.reconstructs * model.info.num_targets]),
+            tf.zeros([], tf.int64),
+        )
         for _ in tf.range(steps):
             done = step(iterator)
             sums += done.sums

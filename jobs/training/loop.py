@@ -162,7 +162,7 @@ class _Recorder:
         Outside `strategy.run` a mirrored variable is read from this process' first device.
         """
         verbose = self._model.hparams.verbose
-        if not verbose and not self._model.num_reconstructions:
+        if not verbose and not self._model.reconstructs:
             return
         features = summaries_batch.fixed_batch(self._settings.train_dir, self._batches)
         summaries.write_reconstructions(self._model, features)

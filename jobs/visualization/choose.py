@@ -4,8 +4,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-import layers
-from models.capsule_model import CapsuleModel
+from models import Model
 
 # Paper Section 5.1 and Fig. 4: steps of 0.05 in [-0.25, 0.25].
 OFFSETS = np.linspace(-0.25, 0.25, 11)
@@ -134,12 +133,12 @@ def gather(batches: tf.data.Dataset, indices: np.ndarray) -> dict[str, np.ndarra
     return {name: np.stack([rows[int(index)][name] for index in indices]) for name in names}
 
 
-def reconstruct(model: CapsuleModel, capsules: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def reconstruct(model: Model, capsules: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Decodes capsules [N, num_classes, atoms] by classes [N, k]: [N, k, height, width, depth]."""
     return model.reconstruct(tf.constant(capsules), tf.constant(classes, tf.int32)).numpy()
 
 
-def perturbations(model: CapsuleModel, capsules: np.ndarray, number: int) -> np.ndarray:
+def perturbations(model: Model, capsules: np.ndarray, number: int) -> np.ndarray:
     """Reconstructions while one dimension of a class capsule changes (paper Fig. 4).
 
     Args:
@@ -159,7 +158,7 @@ def perturbations(model: CapsuleModel, capsules: np.ndarray, number: int) -> np.
     return images.reshape(atoms, len(OFFSETS), *images.shape[1:])
 
 
-def logit_changes(model: CapsuleModel, images: np.ndarray, iterations: int) -> np.ndarray:
+def logit_changes(model: Model, images: np.ndarray, iterations: int) -> np.ndarray | None:
     """How far routing logits move at each iteration (paper Fig. A.1).
 
     Args:
@@ -168,16 +167,14 @@ def logit_changes(model: CapsuleModel, images: np.ndarray, iterations: int) -> n
       iterations: how many updates of the logits to look at.
 
     Returns:
-      [iterations] mean of |change of b_ij| over the images and pairs of capsules.
+      [iterations] mean of |change of b_ij| over the images and pairs of capsules; None for a
+      network without routing logits.
     """
-    inputs = ops.cast(model.primary(tf.constant(images)), 'float32')
-    layer = model.class_capsules
-    weights, biases = ops.convert_to_tensor(layer.weight), ops.convert_to_tensor(layer.bias)
     # The last iteration of Procedure 1 needs no new logits: n updates show after n + 1.
-    logits = [
-        layers.route(inputs, weights, biases, update + 1, layer.leaky).routing_logits
-        for update in range(iterations + 1)
-    ]
+    routed = [model.route(tf.constant(images), update + 1) for update in range(iterations + 1)]
+    logits = [found and found.routing_logits for found in routed]
+    if logits[0] is None:
+        return None
     return np.array(
         [
             float(ops.mean(ops.abs(after - before)))

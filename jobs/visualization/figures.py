@@ -14,7 +14,6 @@ from jobs.visualization import draw as figure_drawing
 from jobs.visualization.draw import Strip
 from jobs.visualization.images import displayable, overlay
 from models import Model
-from models.capsule_model import CapsuleModel
 
 MISTAKES = 8  # in a figure, at most
 FOUND, CONFUSED = 4, 4  # examples of masked reconstructions
@@ -60,8 +59,8 @@ class _Artist:
         self._evaluation = evaluation
         self._num_classes = evaluation.scores.shape[1]
         self._batches = batches
-        self._routing = model if isinstance(model, CapsuleModel) else None
-        self._drawing = self._routing if model is not None and model.num_reconstructions else None
+        self._model = model
+        self._drawing = model if model is not None and model.reconstructs else None
         self._why = 'an ensemble has many' if model is None else 'this network has none'
         self.left_out: list[str] = []
 
@@ -73,10 +72,7 @@ class _Artist:
             yield from self._perturbations()
         else:
             self.left_out.append(f'masked_reconstructions, perturbation_*: {self._why}: decoder')
-        if self._routing is not None:
-            yield from self._logit_changes()
-        else:
-            self.left_out.append(f'routing_logits: {self._why}: class capsules')
+        yield from self._logit_changes()
         yield from self._curves()
 
     def _mistakes(self) -> Named:
@@ -171,9 +167,14 @@ class _Artist:
     def _logit_changes(self) -> Named:
         count = min(ROUTED_EXAMPLES, self._evaluation.num_examples)
         images = choose.gather(self._batches, np.arange(count))['images']
-        changes = choose.logit_changes(self._routing, images, ROUTING_ITERATIONS)
+        changes = None
+        if self._model is not None:
+            changes = choose.logit_changes(self._model, images, ROUTING_ITERATIONS)
+        if changes is None:
+            self.left_out.append(f'routing_logits: {self._why}: class capsules')
+            return
         title = f'How far routing logits move, over {count} test images'
-        own_iterations = self._routing.hparams.routing
+        own_iterations = self._model.hparams.routing
         yield (
             'routing_logits',
             figure_drawing.draw_logit_changes(changes, own_iterations, title),

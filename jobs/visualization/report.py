@@ -16,7 +16,6 @@ from jobs.options import RunOptions
 from jobs.visualization import choose, report_curves, report_examples, report_images, report_panel
 from jobs.visualization.report_examples import Example
 from models import Model
-from models.capsule_model import CLASS_ATOMS, CapsuleModel
 
 FILE_NAME = 'report.html'
 TEMPLATES = pathlib.Path(__file__).parent / 'templates'
@@ -43,7 +42,7 @@ def write(
     Returns:
       The path of the page.
     """
-    confidence = report_examples.confidences(evaluation, model)
+    confidence = model.confidences(evaluation.scores)
     mistakes = report_examples.mistakes(evaluation, confidence, MOST_MISTAKES)
     chosen = report_examples.of_classes(evaluation)
     indices = {*chosen.values(), *(mistake.index for mistake in mistakes)}
@@ -61,12 +60,12 @@ def write(
         'panel': panel,
         'no_panel': no_panel,
         'canvas_width': model.info.width * (1 if model.info.depth == 3 else model.info.depth),
-        'atoms': CLASS_ATOMS,
+        'atoms': len(panel['digits'][0]['capsule']) if panel else 0,
         'reach': report_panel.REACH,
         'curves': report_curves.draw(options.train_dir, options.test_dir),
         'confusion': _shaded(choose.confusion_matrix(*results, model.info.num_classes)),
-        'has_decoder': bool(model.num_reconstructions),
-        'confidence_name': 'length' if isinstance(model, CapsuleModel) else 'probability',
+        'has_decoder': model.reconstructs,
+        'confidence_name': model.confidence_name,
         'mistakes': [
             _figure(
                 model,
@@ -116,10 +115,10 @@ def _hash(text: str) -> str:
 
 def _panel(model: Model, examples: dict[int, Example]) -> tuple[dict[str, Any] | None, str]:
     """What the sliders need, or why there are none."""
-    if not model.num_reconstructions:
+    if not model.reconstructs:
         return None, 'This network has no decoder, so there is nothing to draw.'
     panel = report_panel.content(model, examples)
-    return panel, 'The decoder of this network is too large for a page.'
+    return panel, 'The decoder of this network is too large for a page, or none of dense layers.'
 
 
 def _shaded(counts: np.ndarray) -> list[list[dict[str, Any]]]:

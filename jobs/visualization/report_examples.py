@@ -9,7 +9,6 @@ import tensorflow as tf
 from jobs.evaluation.scoring import Evaluation
 from jobs.visualization import choose
 from models import Model
-from models.capsule_model import CapsuleModel
 
 
 class Example(NamedTuple):
@@ -28,15 +27,8 @@ class Mistake(NamedTuple):
     index: int
     missed: int  # a label that is not among the predictions
     found: int  # the prediction in its place
-    doubt: float  # confidence in `missed`, as `confidences` gives it
+    doubt: float  # confidence in `missed`, as `Model.confidences` gives it
     confidence: float  # the same of `found`
-
-
-def confidences(evaluation: Evaluation, model: Model) -> np.ndarray:
-    """[N, classes]: lengths of capsules as they are; of logits their softmax."""
-    if isinstance(model, CapsuleModel):
-        return evaluation.scores
-    return tf.nn.softmax(evaluation.scores).numpy()
 
 
 def mistakes(evaluation: Evaluation, confidence: np.ndarray, count: int) -> list[Mistake]:
@@ -69,9 +61,8 @@ def collect(
     """Looks examples up, and routes them; goes through the batches once more."""
     places = np.array(sorted(indices))
     images = choose.gather(batches, places)['images']  # [indices, height, width, depth]
-    capsules = [None] * len(places)
-    if isinstance(model, CapsuleModel):
-        capsules = model.route(tf.constant(images)).activation.numpy()
+    routed = model.route(tf.constant(images))
+    capsules = [None] * len(places) if routed is None else routed.activation.numpy()
     return {
         index: Example(
             index,
@@ -90,7 +81,7 @@ def draw(model: Model, example: Example, classes: tuple[int, ...]) -> list[np.nd
     Returns:
       An image [height, width, depth] for each class.
     """
-    if not model.num_reconstructions:
+    if not model.reconstructs:
         return []
     drawn = choose.reconstruct(model, example.capsules[None], np.array([classes]))
     return list(drawn[0])

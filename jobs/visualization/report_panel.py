@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+import layers
 from jobs.visualization import report_images
 from jobs.visualization.report_examples import Example
 from models import Model
@@ -16,12 +17,16 @@ MAX_BYTES = 9_000_000  # of weights as float16: a page of 12 MB, base64 being a 
 def content(model: Model, examples: dict[int, Example]) -> dict[str, Any] | None:
     """Everything the page's script computes with, fit for JSON; None if it would be too large.
 
+    None, too, of a decoder that the script does not know.
+
     Weights are little-endian float16 in base64, [inputs, outputs] row-major, as in the layers.
 
     Args:
-      model: a capsule model with a decoder.
+      model: with a decoder.
       examples: one for each button, by the class whose capsule it moves.
     """
+    if not isinstance(model.decoder, layers.Decoder):
+        return None
     stages = model.decoder.stages
     if 2 * sum(stage.kernel.shape[0] * stage.kernel.shape[1] for stage in stages) > MAX_BYTES:
         return None

@@ -134,7 +134,7 @@ class ReportTest(tf.test.TestCase):
         logits = np.array([[0, 2, 0], [5, 0, 0], [0, 0, 4]], np.float32)
         evaluation = judge(logits, np.array([[0], [0], [1]]), 0.0)
         model = build_model('baseline', HParams(), DatasetInfo(20, 20, 1, num_classes=3))
-        confidence = report_examples.confidences(evaluation, model)
+        confidence = model.confidences(evaluation.scores)
         self.assertAllClose(confidence.sum(axis=1), np.ones(3))
         found = report_examples.mistakes(evaluation, confidence, 5)
         self.assertEqual([mistake.index for mistake in found], [2, 0])

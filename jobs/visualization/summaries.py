@@ -10,7 +10,6 @@ import tensorflow as tf
 from jobs import run
 from jobs.visualization import images
 from models import Model, optimizer
-from models.capsule_model import CapsuleModel
 
 PICTURE_SCALE = 2  # TensorBoard shows small pictures at their size in pixels
 SHOWN_FLAGS = ('model', 'dataset', 'num_targets', 'batch_size', 'mixed_precision')
@@ -41,7 +40,7 @@ def write_learning_rate(step: int, model: Model) -> None:
 
 def write_reconstructions(model: Model, features: dict[str, np.ndarray]) -> None:
     """A picture of inputs, targets and reconstructions; nothing for a model without decoder."""
-    if not model.num_reconstructions:
+    if not model.reconstructs:
         return
     reconstructions = model(_tensors(features), training=False).reconstructions.numpy()
     table = reconstruction_table(features, reconstructions)
@@ -82,8 +81,9 @@ def write_histograms(model: Model, features: dict[str, np.ndarray]) -> None:
     """Histograms of every weight and bias and, of a capsule network, of the couplings."""
     for name, variable in model.tf_variables().items():
         tf.summary.histogram(name, variable.numpy())
-    if isinstance(model, CapsuleModel):
-        tf.summary.histogram('coupling', model.route(_tensors(features)['images']).coupling)
+    routed = model.route(_tensors(features)['images'])
+    if routed is not None and routed.coupling is not None:
+        tf.summary.histogram('coupling', routed.coupling)
 
 
 def write_confusion(evaluation) -> None:
