@@ -25,8 +25,8 @@ from input_data.records.write import write_records
 def main(values: flags.FlagValues) -> None:
     """Does what the flags say; raises DataError if it cannot."""
     for name, least in (('per_digit', 1), ('num_workers', 1), ('seed', 0)):
-        if values[name].value < least:
-            raise DataError(f'--{name}={values[name].value}: expected {least} or more')
+        if (value := getattr(values, name)) < least:
+            raise DataError(f'--{name}={value}: expected {least} or more')
     if not values.data_dir:
         raise DataError("--data_dir: not given; expected the folder of MNIST's raw files")
     started = time.monotonic()

@@ -13,14 +13,14 @@ if not __package__:
 from input_data import command_line
 from input_data.errors import DataError
 from input_data.mnist import augment, raw
-from input_data.records.write import output_paths, write_records
+from input_data.records.write import Source, output_paths, write_records
 
 
 def main(values: flags.FlagValues) -> None:
     """Does what the flags say; raises DataError if it cannot."""
     for name, least in (('max_shard', 0), ('num_workers', 1)):
-        if values[name].value < least:
-            raise DataError(f'--{name}={values[name].value}: expected {least} or more')
+        if (value := getattr(values, name)) < least:
+            raise DataError(f'--{name}={value}: expected {least} or more')
     if not values.data_dir:
         raise DataError("--data_dir: not given; expected the folder of MNIST's raw files")
     started = time.monotonic()
@@ -31,10 +31,11 @@ def main(values: flags.FlagValues) -> None:
         )
     sizes = {'shift': values.shift, 'pad': values.pad}
     draws = {'num_pairs': values.num_pairs, 'seed': values.seed, 'split': values.split}
-    if values.multi_targets:
-        source = augment.Pairs(images, labels, **sizes, **draws)
-    else:
-        source = augment.Singles(images, labels, **sizes)
+    source: Source = (
+        augment.Pairs(images, labels, **sizes, **draws)
+        if values.multi_targets
+        else augment.Singles(images, labels, **sizes)
+    )
     output_dir = values.output_dir or values.data_dir
     os.makedirs(output_dir, exist_ok=True)
     name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'

@@ -25,7 +25,7 @@ INFO_LIMITS = {'instance': 9, 'elevation': 8, 'azimuth': 34, 'lighting': 5}  # h
 
 _FILE_WORD = {'train': 'training', 'test': 'testing'}
 _PACKED = 0x1E3D4C52
-_ELEMENT_TYPES = {
+_ELEMENT_TYPES: dict[int, np.dtype] = {
     0x1E3D4C51: np.dtype('<f4'),
     0x1E3D4C53: np.dtype('<f8'),
     0x1E3D4C54: np.dtype('<i4'),
@@ -183,21 +183,21 @@ def open_split(data_dir: str, split: str) -> RawSplit:
     """
     images_path, categories_path, info_path = find(data_dir, split)
     with MatrixFile(images_path) as matrix:
-        count, *size = shape = matrix.shape
+        shape = matrix.shape
         is_stereo = len(shape) == 4 and shape[1] == 2 and max(shape[2:]) <= _MAX_SIDE
         if not is_stereo or matrix.dtype != np.uint8:
             raise DataError(
                 f'{images_path}: found {matrix.dtype} {shape}; expected bytes [n, 2, height, width]'
             )
-    categories = _read_integers(categories_path, (count,))
-    info = _read_integers(info_path, (count, len(INFO_LIMITS)))
+    categories = _read_integers(categories_path, shape[:1])
+    info = _read_integers(info_path, (shape[0], len(INFO_LIMITS)))
     _check_range(categories_path, 'category', categories, len(CATEGORIES) - 1)
     for column, (name, highest) in enumerate(INFO_LIMITS.items()):
         _check_range(info_path, name, info[:, column], highest)
-    return RawSplit(images_path, *size[1:], categories, info)
+    return RawSplit(images_path, shape[2], shape[3], categories, info)
 
 
-def find(data_dir: str, split: str) -> tuple[str, str, str]:
+def find(data_dir: str, split: str) -> list[str]:
     """Paths of the images, categories and infos of 'train' or 'test', each plain or `.gz`.
 
     Raises:
@@ -219,7 +219,7 @@ def find(data_dir: str, split: str) -> tuple[str, str, str]:
         if not present:
             raise DataError(f'{plain}: no such file; expected it, plain or .gz')
         paths.append(present[0])
-    return tuple(paths)
+    return paths
 
 
 def _read_integers(path: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -57,8 +57,9 @@ def resolve(data_dir: str, default_names: Sequence[str]) -> list[str]:
 
 def _whole_sets(files: list[str], data_dir: str) -> list[str]:
     """Checks that sharded files are all there and belong to one set."""
-    names = [re.fullmatch(r'(.+)-(\d{5})-of-(\d{5})', path) for path in files]
-    if not all(names):
+    matches = (re.fullmatch(r'(.+)-(\d{5})-of-(\d{5})', path) for path in files)
+    names = [match for match in matches if match]
+    if len(names) < len(files):
         return files
     sets = {(name[1], int(name[3])) for name in names}
     if len(sets) > 1:
