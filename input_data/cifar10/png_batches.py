@@ -6,12 +6,11 @@ them in two JSON lists, in the order of the images.
 
 import json
 import os
-import struct
 
 import numpy as np
 import tqdm
+from PIL import Image
 
-from common import descriptors
 from input_data.errors import DataError
 
 TRAIN_BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
@@ -27,8 +26,6 @@ PACKAGE_FILES = (
 _PIXELS = 32 * 32
 _BATCH_IMAGES = 10_000
 _LABELS_BYTES = 4 << 20  # ten times the longest list, however it is spaced
-_PNG_START = b'\x89PNG\r\n\x1a\n' + struct.pack('>I4s', 13, b'IHDR')
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type; a palette's numbers are 3
 
 
 def convert(folder: str) -> None:
@@ -75,37 +72,20 @@ def _labels(path: str) -> np.ndarray:
 
 def _decode(path: str, count: int) -> np.ndarray:
     """Pixels of a batch of `count` images: uint8 [count, 1024, 3]."""
-    _check_png(path, count)
-    with descriptors.capture_stderr():
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-    try:
-        with tf.device('CPU'):
-            pixels = tf.io.decode_png(tf.io.read_file(path), channels=3).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise DataError(
-            f'{os.path.basename(path)}: found a damaged file; expected a PNG'
-        ) from error
-    return pixels
-
-
-def _check_png(path: str, count: int) -> None:
-    """Raises DataError unless a PNG's header tells of `count` rows of 1,024 RGB pixels.
-
-    TensorFlow makes room for what the header promises, whatever it is.
-    """
     name = os.path.basename(path)
-    with open(path, 'rb') as file:
-        start = file.read(len(_PNG_START) + 10)
-    if len(start) < len(_PNG_START) + 10 or not start.startswith(_PNG_START):
-        raise DataError(f'{name}: found a damaged file; expected a PNG')
-    width, height, bits, kind = struct.unpack('>2I2B', start[len(_PNG_START) :])
-    channels = _PNG_CHANNELS.get(kind, 0)
-    if (width, bits, channels) != (_PIXELS, 8, 3):
-        raise DataError(
-            f'{name}: found pixels ({height}, {width}, {channels}) of {bits} bits; expected '
-            f'{_PIXELS} RGB a row'
-        )
-    if height != count:
-        raise DataError(f'{name}: found {height} images; expected {count}, one for each label')
+    try:
+        with Image.open(path, formats=['PNG']) as image:
+            if (image.mode, image.width) != ('RGB', _PIXELS):
+                raise DataError(
+                    f'{name}: found {image.width} pixels of mode {image.mode} a row; expected '
+                    f'{_PIXELS} of mode RGB'
+                )
+            if image.height != count:
+                raise DataError(
+                    f'{name}: found {image.height} images; expected {count}, one for each label'
+                )
+            return np.asarray(image)
+    except DataError:
+        raise
+    except Exception as error:  # a decoder raises whatever it stumbles over in a damaged file
+        raise DataError(f'{name}: found a damaged file; expected a PNG') from error
