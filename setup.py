@@ -29,6 +29,8 @@ setup(
         'matplotlib>=3.8',
         'numpy>=1.26',
         'pillow>=10.3',
+        'pooch>=1.8',  # downloads
+        'scipy>=1.11.1',  # affNIST's MATLAB files; 1.11.0 was withdrawn
         # TensorFlow writes summaries through it and no longer installs it; before 2.16.2 it asks
         # for a nightly tf-keras.
         'tensorboard>=2.16.2',
@@ -45,7 +47,6 @@ setup(
             'pytest>=8.0',
             'pytest-xdist>=3.5',
             'ruff==0.17.6',
-            'scipy>=1.11.1',  # 1.11.0 was withdrawn
             'selenium>=4.20',
         ],
     },
