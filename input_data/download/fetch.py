@@ -1,95 +1,120 @@
 """Moves files from where they are to a folder, trusting nobody: downloads and archives.
 
-A connection that is refused or hangs is given up within seconds. Archives are not unpacked by
-the paths they hold: named members are copied out, and only regular files of a bounded size.
+An address that does not answer or answers at a crawl is given up within seconds. Archives are not
+unpacked by the paths they hold: only members that were asked for are copied out, and only regular
+files of a bounded size.
 """
 
 import gzip
-import hashlib
 import os
-import queue
 import shutil
-import subprocess
+import sys
 import tarfile
 import threading
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
 from typing import IO
 
-import tqdm
+import pooch
 
 from input_data.errors import DataError
 
-OPEN_SECONDS = 4  # until an address must have answered
-STALL_SECONDS = 10  # without a byte after that
+OPEN_SECONDS = 4  # until an address must have taken the connection
+STALL_SECONDS = 10  # in which LEAST_BYTES must come, from the first look-up of the address on
+LEAST_BYTES = 1 << 16
 MAX_BYTES = 256 << 20  # of any one file, fetched or unpacked
 
-_PIECE_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 14
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 # What tarfile raises for damaged archives, depending on what it stumbles over.
 _TAR_ERRORS = (*_GZIP_ERRORS, tarfile.TarError, ValueError, LookupError, RecursionError)
 
 
-def download(address: str, path: str) -> None:
+def download(
+    address: str, path: str, sha256: str | None = None, most_bytes: int = MAX_BYTES
+) -> None:
     """Fetches one address into a file, with a progress bar.
 
+    Args:
+      address: of http or https.
+      path: of the file.
+      sha256: of what it must hold; None if that is not known.
+      most_bytes: that it may hold.
+
     Raises:
-      DataError: no answer within OPEN_SECONDS, no byte for STALL_SECONDS, an error status, an
-        answer that is cut short or larger than MAX_BYTES.
+      DataError: no connection, an error status, fewer than LEAST_BYTES in STALL_SECONDS, an answer
+        that is cut short, too large, or other than expected.
+      OSError: the file cannot be written.
     """
-    name = address.rsplit('/', 1)[-1]
+    import requests
+
+    pooch.get_logger().setLevel('WARNING')
+    folder, name = os.path.split(path)
     try:
-        with _opened(address) as answer, open(path, 'wb', buffering=0) as file:
-            length = answer.headers.get('Content-Length', '')
-            total = int(length) if length.isdecimal() and len(length) < 20 else None
-            with tqdm.tqdm(
-                total=total, desc=name, unit='B', unit_scale=True, unit_divisor=1024, disable=None
-            ) as bar:
-                size = _copy(answer, file, address, bar.update)
-    except urllib.error.HTTPError as error:
+        pooch.retrieve(address, sha256, name, folder, downloader=_Impatient(most_bytes))
+    except DataError as error:
         raise DataError(f'{address}: {error}') from error
-    except DataError:
-        raise
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: of a wrong address
-        if getattr(error, 'filename', None) is not None:  # ours, which no other address mends
-            raise
-        # What urllib wraps says it better than the wrapper.
-        raise DataError(f'{address}: {getattr(error, "reason", error)}') from error
-    if total is not None and size != total:
-        raise DataError(f'{address}: found {size} bytes; expected {total}')
+    except (requests.RequestException, ValueError) as error:
+        raise DataError(f'{address}: {_innermost(error)}') from error
 
 
-def unpack(archive: str, source: str, names: Sequence[str], folder: str) -> None:
-    """Copies members `source`/NAME of a compressed tar archive to `folder`/NAME.
+def unpack(
+    archive: str,
+    name_of: Callable[[tarfile.TarInfo], str | None],
+    folder: str,
+    most_bytes: int = MAX_BYTES,
+) -> list[str]:
+    """Copies members of a compressed tar archive into a folder.
+
+    Args:
+      archive: its path.
+      name_of: where a member goes inside `folder`; None for a member that is passed over.
+      folder: where they go.
+      most_bytes: that the archive may have uncompressed.
+
+    Returns:
+      The names in `folder`.
 
     Raises:
-      DataError: the archive is damaged, larger than MAX_BYTES uncompressed, or a member is absent
-        or no regular file (a link, a device).
+      DataError: the archive is damaged or too large, or one of the members is no regular file (a
+        link, a device).
     """
     what = os.path.basename(archive)
-    wanted = {os.path.normpath(f'{source}/{name}'): name for name in names}
+    names = []
     try:
         with (
             gzip.open(archive) as packed,
-            tarfile.open(fileobj=_Bounded(packed, what), mode='r|') as tar,
+            tarfile.open(fileobj=_Bounded(packed, most_bytes), mode='r|') as tar,
         ):
             for member in tar:
-                name = wanted.pop(os.path.normpath(member.name), None)
+                name = name_of(member)
                 if name is None:
                     continue
                 if not member.isreg():
-                    raise DataError(f'{what}: found {member.name} to be no regular file')
-                with tar.extractfile(member) as content:
-                    _write(content, os.path.join(folder, name), f'{what}: {name}')
-    except DataError:
-        raise
+                    raise DataError(f'found {member.name} to be no regular file')
+                path = os.path.join(folder, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with tar.extractfile(member) as content, open(path, 'wb') as file:
+                    shutil.copyfileobj(content, file)
+                names.append(name)
+    except DataError as error:
+        raise DataError(f'{what}: {error}') from error
     except _TAR_ERRORS as error:
         raise DataError(f'{what}: found a damaged archive ({error})') from error
-    if wanted:
-        raise DataError(f'{what}: found no {", ".join(wanted)}')
+    return names
+
+
+def unpack_named(archive: str, source: str, names: Sequence[str], folder: str) -> None:
+    """Copies members `source`/NAME of a compressed tar archive to `folder`/NAME.
+
+    Raises:
+      DataError: as `unpack`, or a member is absent.
+    """
+    wanted = {os.path.normpath(f'{source}/{name}'): name for name in names}
+    found = unpack(archive, lambda member: wanted.get(os.path.normpath(member.name)), folder)
+    missing = [path for path, name in wanted.items() if name not in found]
+    if missing:
+        raise DataError(f'{os.path.basename(archive)}: found no {", ".join(missing)}')
 
 
 def gunzip(packed: str, path: str) -> None:
@@ -100,109 +125,84 @@ def gunzip(packed: str, path: str) -> None:
     """
     what = os.path.basename(packed)
     try:
-        with gzip.open(packed) as content:
-            _write(content, path, what)
+        with gzip.open(packed) as content, open(path, 'wb') as file:
+            shutil.copyfileobj(_Bounded(content, MAX_BYTES), file)
+    except DataError as error:
+        raise DataError(f'{what}: {error}') from error
     except _GZIP_ERRORS as error:
         raise DataError(f'{what}: found damaged gzip data ({error})') from error
 
 
-def run_program(command: list[str], folder: str, seconds: float) -> None:
-    """Runs a program in `folder`; what it prints is kept for the error message.
+class _Impatient(pooch.HTTPDownloader):
+    """pooch's downloader, given up when less than LEAST_BYTES come in STALL_SECONDS.
 
-    Raises:
-      DataError: it is not on PATH, runs for longer than `seconds`, or fails.
+    A socket's own time limit starts again with every byte, and covers neither the look-up of a
+    name nor the several addresses of one: so the clock is watched from outside.
     """
-    title = ' '.join(command[:3])
-    program = shutil.which(command[0])
-    if program is None:
-        raise DataError(f'{title}: found no {command[0]} on PATH')
-    printed = os.path.join(folder, 'printed')
-    # A file, as a pipe would be waited for until the last process that holds it has ended.
-    with open(printed, 'wb') as file:
-        try:
-            status = subprocess.run(
-                [program, *command[1:]],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            raise DataError(f'{title}: no answer within {seconds} s') from None
-    if status:
-        with open(printed, encoding='utf-8', errors='replace') as file:
-            lines = [line.strip() for line in file if line.strip()]
-        errors = [line for line in lines if line.startswith(('npm error', 'E:'))]
-        reason = next(iter(errors or lines), 'nothing said')
-        raise DataError(f'{title}: exit status {status}: {reason}')
 
+    def __init__(self, most_bytes: int):
+        super().__init__(
+            progressbar=sys.stderr.isatty(),
+            chunk_size=_PIECE_BYTES,
+            timeout=(OPEN_SECONDS, STALL_SECONDS),
+            headers={'Accept-Encoding': 'identity'},  # the bytes as they lie there
+        )
+        self._most_bytes = most_bytes
 
-def sha256_of(path: str) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+    def __call__(self, url, output_file, pooch, check_only=False):
+        failures: list[Exception] = []
+        with open(output_file, 'wb') as opened:
+            file = _Bounded(opened, self._most_bytes)
 
+            def copy() -> None:
+                try:
+                    super(_Impatient, self).__call__(url, file, pooch)
+                except Exception as error:
+                    failures.append(error)
 
-def _opened(address: str):
-    """The answer of an address, its headers read."""
-    answers: queue.SimpleQueue = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(urllib.request.urlopen(address, timeout=STALL_SECONDS))
-        except Exception as error:
-            answers.put(error)
-
-    # A socket's time limit covers neither the name look-up nor several addresses of one name.
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=OPEN_SECONDS)
-    except queue.Empty:
-        raise DataError(f'{address}: no answer within {OPEN_SECONDS} s') from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+            # A daemon, as one that hangs may not keep the program from its end.
+            thread = threading.Thread(target=copy, daemon=True)
+            thread.start()
+            before = 0
+            while thread.join(STALL_SECONDS) or thread.is_alive():
+                received = file.num_bytes
+                if received - before < LEAST_BYTES:
+                    raise DataError(
+                        f'found {received - before} bytes within {STALL_SECONDS} s; '
+                        f'expected {LEAST_BYTES} or more'
+                    )
+                before = received
+        if failures:
+            raise failures[0]
 
 
 class _Bounded:
-    """An archive that is given up after MAX_BYTES, or after as many reads as they would take.
+    """A file of which no more than some bytes are read or written."""
 
-    A header may have tarfile skip more than there is: it reads on, however often it gets nothing.
-    """
-
-    def __init__(self, archive: IO[bytes], what: str):
-        self._archive = archive
-        self._what = what
-        self._left = MAX_BYTES
+    def __init__(self, file: IO[bytes], most_bytes: int):
+        self.num_bytes = 0
+        self.flush = file.flush
+        self._file = file
+        self._most_bytes = most_bytes
 
     def read(self, size: int) -> bytes:
-        piece = self._archive.read(size)
-        self._left -= max(tarfile.BLOCKSIZE, len(piece))
-        if self._left < 0:
-            raise DataError(f'{self._what}: found more than {MAX_BYTES} bytes; expected fewer')
+        piece = self._file.read(size)
+        # Told to skip more than there is, tarfile reads on, however often it gets nothing.
+        self._count(len(piece) or size)
         return piece
 
+    def write(self, piece: bytes) -> int:
+        self._count(len(piece))
+        return self._file.write(piece)
 
-def _write(content: IO[bytes], path: str, what: str) -> None:
-    with open(path, 'wb', buffering=0) as file:
-        _copy(content, file, what, lambda _: None)
+    def _count(self, num_bytes: int) -> None:
+        self.num_bytes += num_bytes
+        if self.num_bytes > self._most_bytes:
+            raise DataError(f'found more than {self._most_bytes} bytes; expected fewer')
 
 
-def _copy(content: IO[bytes], file: IO[bytes], what: str, report: Callable[[int], None]) -> int:
-    size = 0
-    while piece := content.read(_PIECE_BYTES):
-        size += len(piece)
-        if size > MAX_BYTES:
-            raise DataError(f'{what}: found more than {MAX_BYTES} bytes; expected fewer')
-        try:
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, file.name) from error
-        report(len(piece))
-    return size
+def _innermost(error: BaseException) -> BaseException:
+    """What was first: the libraries wrap an error in their own, several times."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error

@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from input_data.download import fetch
+import pooch
+
 from input_data.download.fetch_test import serving
 from input_data.errors import DataError
 from input_data.mnist import testing
@@ -68,7 +69,7 @@ def finish(process: subprocess.Popen) -> str:
 def contents(folder: pathlib.Path) -> dict[str, str]:
     """SHA-256 of every file of a folder, hidden ones too; '' for folders."""
     return {
-        path.name: fetch.sha256_of(str(path)) if path.is_file() else '' for path in folder.iterdir()
+        path.name: pooch.file_hash(str(path)) if path.is_file() else '' for path in folder.iterdir()
     }
 
 
@@ -98,7 +99,7 @@ class Shards:
             paths = resolve(str(target), [NAME])
         except DataError:
             return ''
-        found = {os.path.basename(path): fetch.sha256_of(path) for path in paths}
+        found = {os.path.basename(path): pooch.file_hash(path) for path in paths}
         return '' if found in (contents(self.old), contents(self.new)) else 'old shards with new'
 
     def go_on(self, target: pathlib.Path) -> str:
@@ -120,7 +121,7 @@ class Fetched:
             (origin / f'file{number}.gz').write_bytes(gzip.compress(content, 1))
             path = folder / f'file{number}'
             path.write_bytes(content)
-            files.append((path.name, len(content), fetch.sha256_of(str(path))))
+            files.append((path.name, len(content), pooch.file_hash(str(path))))
         self.expected = {name: digest for name, _, digest in files}
         self.program = DOWNLOAD.format(files=files, address=address)
         started = time.monotonic()

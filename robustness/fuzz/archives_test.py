@@ -67,7 +67,7 @@ MEMBERS = st.lists(st.one_of(HEADERS, CONTENTS), max_size=6).map(b''.join)
 
 def unpack(content: bytes) -> None:
     with file_of(content, 'some.tar.gz') as path, only(DataError, naming='some.tar.gz'):
-        fetch.unpack(path, 'in', ['file'], str(pathlib.Path(path).parent))
+        fetch.unpack_named(path, 'in', ['file'], str(pathlib.Path(path).parent))
 
 
 def packed(content: bytes) -> bytes:
@@ -93,11 +93,11 @@ def test_members_of_whole_archives(names):
     with file_of(packed(tar(*names)), 'some.tar.gz') as path:
         folder = pathlib.Path(path).parent
         if {'in/file', './in/file'} & set(names):
-            fetch.unpack(path, 'in', ['file'], str(folder))
+            fetch.unpack_named(path, 'in', ['file'], str(folder))
             assert (folder / 'file').read_bytes() == b'content'
         else:
             with pytest.raises(DataError, match='found no in/file'):
-                fetch.unpack(path, 'in', ['file'], str(folder))
+                fetch.unpack_named(path, 'in', ['file'], str(folder))
 
 
 @pytest.mark.parametrize('kind', [b'0', b'L', b'x', b'S'])
