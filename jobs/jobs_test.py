@@ -123,13 +123,15 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         (dict(data_dir=None), UserError, '--data_dir is needed'),
         (dict(summary_dir=None), UserError, '--summary_dir is needed'),
-        (dict(data_dir='/nowhere'), DataError, '--data_dir=/nowhere'),
+        (dict(data_dir='/nowhere'), UserError, '--data_dir=/nowhere'),
         (dict(num_gpus=9), UserError, '--num_gpus=9: found 0 GPUs'),
         (dict(dataset='imagenet'), DataError, "unknown data set 'imagenet'"),
     )
     def test_training_refuses(self, overrides, error, message):
         with self.assertRaisesRegex(error, message):
-            run_quietly(train.run, self.options(**overrides))
+            options = self.options(**overrides)
+            options.check()
+            run_quietly(train.run, options)
         self.assertFalse(pathlib.Path(f'{self.directory}/run').exists())
 
     @parameterized.parameters(

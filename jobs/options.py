@@ -1,53 +1,112 @@
-"""The options of a run; one field for each flag of experiment.py, with its name and default."""
+"""Every option of the program, once: name, kind, default, bounds and help.
+
+A field of `RunOptions` is an option: experiment.py makes a flag of it. TensorFlow is not imported
+here, so that what is wrong with options is told at once.
+"""
 
 import dataclasses
+import functools
+import glob
 import os
+import typing
+from typing import Any, NamedTuple
 
+from common import files
 from common.errors import UserError
-from input_data import Batching, InputRequest
+from input_data import DATASETS, Batching, InputRequest
+from jobs.run import Run
+
+# Steps, seeds and sizes beyond it do not fit into the integers that TensorFlow and NumPy take.
+LARGEST = 2**31 - 1
+
+
+def _option(default, help: str, lowest: int = 0, highest: int = LARGEST, release: bool = False):
+    metadata = {'help': help + ' (release)' * release, 'lowest': lowest, 'highest': highest}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+_released = functools.partial(_option, release=True)  # with its name and default
+
+
+class Option(NamedTuple):
+    """What a flag is made from."""
+
+    name: str
+    kind: type  # str, int or bool
+    default: Any
+    help: str
+    lowest: int  # value of an int
+    highest: int
 
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """See experiment.py for what each option means."""
+    """What one job is asked to do."""
 
-    data_dir: str | None = None
-    eval_size: int | None = None
-    hparams_override: str | None = None
-    max_steps: int = 1000
-    model: str = 'capsule'
-    dataset: str = 'mnist'
-    num_gpus: int = 1
-    num_targets: int = 1
-    num_trials: int = 1
-    save_step: int = 1500
-    summary_dir: str | None = None
-    checkpoint: str | None = None
-    train: bool = True
-    validate: bool = False
-    batch_size: int = 128
-    eval_batch_size: int = 100
-    seed: int | None = None
-    predictions: str | None = None
-    figures: bool = False
-    report: bool = False
-    predict: str | None = None
-    json: bool = False
-    export_dir: str | None = None
-    summary_step: int = 10
-    keep_checkpoints: int = 1000
-    eval_interval_secs: int = 60
-    eval_timeout_secs: int = 21600
-    trial: int | None = None
-    mixed_precision: bool = False
-    gpu_memory_limit_mb: int = 0
-    debug: bool = False
+    data_dir: str | None = _released(
+        None, 'Directory, record file, glob, or prefix@N for N shards.'
+    )
+    eval_size: int | None = _released(
+        None, "Most examples to evaluate; by default the data set's own number, 10000 for MNIST.", 1
+    )
+    hparams_override: str | None = _released(
+        None, 'Hyper-parameters, as key=value,key=value; all are listed at the end of --help.'
+    )
+    max_steps: int = _released(1000, 'Step to train to, in all.')
+    model: str = _released('capsule', 'Network; all are listed at the end of --help.')
+    dataset: str = _released('mnist', f'Kind of data in data_dir: {", ".join(DATASETS)}.')
+    num_gpus: int = _released(1, 'GPUs of this machine to train on.', 1)
+    num_targets: int = _released(1, 'Objects in an image.', 1, 2)
+    num_trials: int = _released(1, 'Checkpoints of an ensemble.', 1)
+    save_step: int = _released(1500, 'Steps between checkpoints.', 1)
+    summary_dir: str | None = _released(
+        None, 'Directory of the run: train/, test/ and config.json.'
+    )
+    checkpoint: str | None = _released(None, 'Checkpoint to evaluate, as PATH/model.ckpt-STEP.')
+    train: bool = _released(True, 'Whether to train; otherwise evaluate.')
+    validate: bool = _released(False, 'Hold part of the training set out, and evaluate on it.')
+    batch_size: int = _option(128, 'Examples of a training step.', 1)
+    eval_batch_size: int = _option(100, 'Examples of an evaluation step.', 1)
+    seed: int | None = _option(None, 'Of everything random; drawn if not given.')
+    predictions: str | None = _option(None, 'File for scores, predictions and labels (.npz).')
+    figures: bool = _option(False, 'Evaluation draws PNGs in summary_dir/test/figures.')
+    report: bool = _option(False, 'Evaluation writes summary_dir/test/report.html.')
+    predict: str | None = _option(None, 'Image files to look at, as a.png,b.png or a glob.')
+    json: bool = _option(False, 'Print what --predict finds as JSON.')
+    export_dir: str | None = _option(None, 'New directory for a SavedModel of the checkpoint.')
+    summary_step: int = _option(10, 'Steps between scalars.', 1)
+    keep_checkpoints: int = _option(1000, 'Newest checkpoints kept; 0: all.')
+    eval_interval_secs: int = _option(60, 'Least seconds between evaluations of a training.')
+    eval_timeout_secs: int = _option(21600, 'Seconds without a new checkpoint to wait for.')
+    trial: int | None = _option(
+        None, 'Number of this run: fills {} in summary_dir, adds to the seed.'
+    )
+    mixed_precision: bool = _option(False, 'Compute in bfloat16; routing and losses in float32.')
+    gpu_memory_limit_mb: int = _option(0, 'Hard limit per GPU; 0: none.')
+    debug: bool = _option(False, "Show tracebacks and all of TensorFlow's messages.")
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name, value in self.values().items():
             if isinstance(value, str) and '\0' in value:
-                raise UserError(f'--{field.name}={value!r}: found a NUL character; expected none')
+                raise UserError(f'--{name}={value!r}: found a NUL character; expected none')
+
+    def values(self) -> dict[str, Any]:
+        """Every option's value by its name, as config.json keeps them."""
+        return {option.name: getattr(self, option.name) for option in list_options()}
+
+    @property
+    def job(self) -> str:
+        """predict, export, train or evaluate."""
+        if self.predict is not None:
+            return 'predict'
+        if self.export_dir is not None:
+            return 'export'
+        return 'train' if self.train else 'evaluate'
+
+    @functools.cached_property
+    def run(self) -> Run | None:
+        """The run in `summary_dir`."""
+        return Run(self.summary_dir) if self.summary_dir else None
 
     def of_trial(self) -> 'RunOptions':
         """These options for one member of an ensemble: its own directory and seed.
@@ -73,32 +132,61 @@ class RunOptions:
             seed=(self.seed or 0) + self.trial,
         )
 
-    def check_companions(self) -> None:
-        """Refuses flags of ours that the job at hand would pass over.
+    def check(self) -> None:
+        """Looks whether the job can be done with these options, before it takes any time.
 
         Raises:
-          UserError: naming the first.
+          UserError: naming the first flag or folder that is missing, wrong or would be passed over.
         """
+        self._check_companions()
+        if self.job == 'train':
+            self._check_given('data_dir', 'summary_dir')
+        elif self.job == 'evaluate':
+            self._check_evaluation()
+        elif not (self.checkpoint or self.summary_dir):
+            raise UserError('--checkpoint or --summary_dir is needed: found neither')
+        # Patterns and shards are looked for by the reader, which knows how it takes them.
+        data_dir = self.data_dir or '*'
+        if not (glob.has_magic(data_dir) or '@' in data_dir or os.path.exists(data_dir)):
+            raise UserError(
+                f'--data_dir={data_dir}: no such directory, file, pattern or set of shards '
+                '(prefix@N); see --help'
+            )
+
+    def _check_companions(self) -> None:
         if self.predict is not None and self.export_dir is not None:
             raise UserError('--predict and --export_dir are two jobs: found both, expected one')
         if self.json and self.predict is None:
             raise UserError('--json: found no --predict; expected image files to look at')
-        job = 'training' if self.train else 'evaluation'
-        job = '--export_dir' if self.export_dir is not None else job
-        job = '--predict' if self.predict is not None else job
+        jobs = {'predict': '--predict', 'export': '--export_dir', 'train': 'training'}
         for name in ('figures', 'report', 'predictions'):
-            if getattr(self, name) and job != 'evaluation':
-                raise UserError(f'--{name}: found {job}; expected an evaluation (--train=false)')
+            if getattr(self, name) and self.job in jobs:
+                found = jobs[self.job]
+                raise UserError(f'--{name}: found {found}; expected an evaluation (--train=false)')
 
-    @property
-    def train_dir(self) -> str:
-        """Where training writes checkpoints and event files."""
-        return os.path.join(self.summary_dir, 'train')
+    def _check_evaluation(self) -> None:
+        self._check_given('data_dir')
+        if not self.checkpoint and not self.summary_dir:
+            raise UserError('--checkpoint or --summary_dir is needed to evaluate; see --help')
+        if self.num_trials > 1 and '{}' not in (self.checkpoint or ''):
+            raise UserError(
+                f'--num_trials={self.num_trials} needs a --checkpoint with {{}} for the number of '
+                f'the trial, found {self.checkpoint!r}'
+            )
+        if self.figures and not self.summary_dir:
+            raise UserError('--figures needs --summary_dir: PNGs go to its test/figures')
+        if self.report and not self.summary_dir:
+            raise UserError('--report needs --summary_dir: the page goes to its test/report.html')
+        if self.report and self.num_trials > 1:
+            raise UserError(f'--report: found --num_trials={self.num_trials}, expected one network')
+        if self.predictions:
+            files.check_file(f'--predictions={self.predictions}', self.predictions)
 
-    @property
-    def test_dir(self) -> str:
-        """Where evaluation writes event files."""
-        return os.path.join(self.summary_dir, 'test')
+    def _check_given(self, *names: str) -> None:
+        missing = [f'--{name}' for name in names if not getattr(self, name)]
+        if missing:
+            needed = ' and '.join(missing) + (' are' if len(missing) > 1 else ' is')
+            raise UserError(f'{needed} needed to {self.job}; see --help')
 
     def request(self, split: str, batching: Batching | None = None) -> InputRequest:
         """What to ask of the data set."""
@@ -111,3 +199,16 @@ class RunOptions:
             eval_batch_size=self.eval_batch_size,
             eval_size=self.eval_size,
         )
+
+
+def list_options() -> list[Option]:
+    """All options, the release's first."""
+    return [
+        Option(
+            field.name,
+            (typing.get_args(field.type) or (field.type,))[0],
+            field.default,
+            **field.metadata,
+        )
+        for field in dataclasses.fields(RunOptions)
+    ]

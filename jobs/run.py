@@ -1,22 +1,20 @@
-"""config.json: what a run was started with, for its reader and for the run that resumes it."""
+"""A run's folder: its paths, and config.json, which says what it was started with.
+
+Nobody else builds a path below a run's folder or reads its config.json.
+"""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
 import platform
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 from common import files
 from common.errors import UserError
 from input_data import DatasetInfo
-from models import HParams
 
-FILE_NAME = 'config.json'
 # What must not change when a training is resumed: the checkpoint's shapes and its meaning.
 FIXED_FLAGS = ('model', 'dataset', 'num_targets')
 FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky')
@@ -31,10 +29,82 @@ RANGES = {  # lowest and highest value of what a network is built from
     'num_targets': (1, 2),
 }
 
+Config = dict[str, Any]  # the contents of config.json, see `make_config`
 
-def make(
-    job: str, flags: dict[str, Any], hparams: HParams, seed: int, info: DatasetInfo
-) -> dict[str, Any]:
+
+class Run:
+    """The folder of a run, whether or not it is there yet.
+
+    Args:
+      folder: as --summary_dir.
+    """
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.config_path = os.path.join(folder, 'config.json')
+        self.train_dir = os.path.join(folder, 'train')  # checkpoints, event files of training
+        # Tells a validation job that training is over.
+        self.finished_path = os.path.join(self.train_dir, 'finished.json')
+        self.summary_batch_path = os.path.join(self.train_dir, 'summary_batch.npz')
+        self.test_dir = os.path.join(folder, 'test')  # what evaluations write
+        # One JSON object for each evaluation, oldest first; and that with the fewest errors.
+        self.results_path = os.path.join(self.test_dir, 'results.jsonl')
+        self.best_path = os.path.join(self.test_dir, 'best.json')
+        self.figures_dir = os.path.join(self.test_dir, 'figures')
+        self.report_path = os.path.join(self.test_dir, 'report.html')
+
+    @classmethod
+    def of_checkpoint(cls, path: str) -> 'Run':
+        """The run in whose train/ a checkpoint lies."""
+        return cls(str(pathlib.Path(path).absolute().parent.parent))
+
+    @functools.cached_property
+    def config(self) -> Config | None:
+        """What config.json holds, read once; None where there is none.
+
+        Raises:
+          UserError: if the file is there but not a config.json of ours.
+        """
+        return _read_config(self.config_path)
+
+    def read_config(self) -> Config | None:
+        """As `config`, read anew: another process may have written it since."""
+        self.config = _read_config(self.config_path)
+        return self.config
+
+    @property
+    def training_config(self) -> Config | None:
+        """As `config`, where a training wrote it."""
+        return self.config if self.config and self.config['job'] == 'train' else None
+
+    def write_config(self, config: Config) -> None:
+        """Writes config.json, whole or not at all; makes the directory."""
+        files.write_json(self.config_path, config)
+        self.config = config
+
+    def check_resumable(self, new: Config) -> None:
+        """Refuses to continue the training in this folder as another one.
+
+        Raises:
+          UserError: naming the first flag, hyper-parameter or size that differs.
+        """
+        old = self.training_config or {}
+        fixed = (('flags', FIXED_FLAGS), ('hparams', FIXED_HPARAMS), ('data', FIXED_INFO))
+        for part, names in fixed:
+            for name in names:
+                before, now = old.get(part, {}).get(name), new[part][name]
+                if before is not None and before != now:
+                    label = f'--{name}' if part == 'flags' else name
+                    raise UserError(
+                        f'--summary_dir={self.folder} holds a training with {label}={before} '
+                        f'({self.config_path}); this run has {label}={now}: give it another '
+                        '--summary_dir'
+                    )
+
+
+def make_config(
+    job: str, flags: dict[str, Any], hparams: dict[str, Any], seed: int, info: DatasetInfo
+) -> Config:
     """The contents of config.json.
 
     Args:
@@ -44,10 +114,15 @@ def make(
       seed: of the run, drawn or given.
       info: of the examples it reads.
     """
+    # Lazily: options are looked at before TensorFlow is imported.
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
     return {
         'job': job,
         'flags': flags,
-        'hparams': dataclasses.asdict(hparams),
+        'hparams': hparams,
         'seed': seed,
         'data': dataclasses.asdict(info),
         'versions': {
@@ -59,15 +134,9 @@ def make(
     }
 
 
-def read(summary_dir: str) -> dict[str, Any] | None:
-    """The config.json of a directory, or None where there is none.
-
-    Raises:
-      UserError: if the file is there but not a config.json of ours.
-    """
-    path = pathlib.Path(summary_dir) / FILE_NAME
+def _read_config(path: str) -> Config | None:
     try:
-        config = json.loads(path.read_text('utf-8'))
+        config = json.loads(pathlib.Path(path).read_text('utf-8'))
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:
@@ -87,31 +156,3 @@ def read(summary_dir: str) -> dict[str, Any] | None:
         if name in ('model', 'dataset') and not isinstance(value, str):
             raise UserError(f'{path}: found {name}={value!r}; expected a name')
     return found
-
-
-def write(summary_dir: str, config: dict[str, Any]) -> None:
-    """Writes config.json, whole or not at all; makes the directory."""
-    files.write_json(pathlib.Path(summary_dir) / FILE_NAME, config)
-
-
-def finished_path(summary_dir: str) -> str:
-    """The file that tells a validation job that training is over."""
-    return os.path.join(summary_dir, 'train', 'finished.json')
-
-
-def check_resumable(summary_dir: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Refuses to continue a training as another one.
-
-    Raises:
-      UserError: naming the first flag, hyper-parameter or size that differs.
-    """
-    path = pathlib.Path(summary_dir) / FILE_NAME
-    for part, names in (('flags', FIXED_FLAGS), ('hparams', FIXED_HPARAMS), ('data', FIXED_INFO)):
-        for name in names:
-            before, now = old.get(part, {}).get(name), new[part][name]
-            if before is not None and before != now:
-                label = f'--{name}' if part == 'flags' else name
-                raise UserError(
-                    f'--summary_dir={summary_dir} holds a training with {label}={before} ({path}); '
-                    f'this run has {label}={now}: give it another --summary_dir'
-                )

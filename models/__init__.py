@@ -43,4 +43,21 @@ def build_model(name: str, hparams: HParams, info, seed: int = 0) -> Model:
     return model
 
 
-__all__ = ['MODELS', 'HParams', 'Inferred', 'Losses', 'Model', 'ModelError', 'build_model']
+def describe_choices() -> str:
+    """What --help tells of networks and hyper-parameters."""
+    return (
+        f'Networks (--model): {", ".join(MODELS)}\n'
+        f'Hyper-parameters (--hparams_override=key=value,...):\n{HParams.describe()}'
+    )
+
+
+__all__ = [
+    'MODELS',
+    'HParams',
+    'Inferred',
+    'Losses',
+    'Model',
+    'ModelError',
+    'build_model',
+    'describe_choices',
+]

@@ -1,6 +1,7 @@
 """Hyper-parameters of a model and its training."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from common.errors import UserError
 from layers import CONV_METHODS, LOSSES
@@ -18,21 +19,35 @@ class HParamsError(UserError):
         super().__init__(f'--hparams_override: {fault}')
 
 
+def _hparam(default, help: str, choices: Iterable[str] = ()):
+    return dataclasses.field(default=default, metadata={'help': help, 'choices': tuple(choices)})
+
+
 @dataclasses.dataclass(frozen=True)
 class HParams:
     """What `--hparams_override=key=value,...` may change; names and defaults of the release."""
 
-    conv_method: str = 'auto'  # of the 9x9 convolution to primary capsules: layers.CONV_METHODS
-    decay_rate: float = 0.96  # the learning rate falls to this part of itself ... (release)
-    decay_steps: int = 2000  # ... in this many steps, continuously (release)
-    leaky: bool = False  # a zero logit beside the classes, dropped after the softmax (release)
-    learning_rate: float = 0.001  # Adam's, at step 0 (paper Section 5: TensorFlow's default)
-    loss_type: str = 'margin'  # a key of layers.LOSSES; margin is 1/20 of Eq. 4 (release)
-    num_prime_capsules: int = 32  # types of primary capsules (paper Section 4)
-    padding: str = 'VALID'  # of the convolutions: VALID or SAME (paper Fig. 1: VALID)
-    remake: bool = True  # whether there is a decoder and its loss (paper Section 4.1)
-    routing: int = 3  # iterations between primary and class capsules (paper Section 5)
-    verbose: bool = False  # histograms of weights and couplings for TensorBoard (release)
+    conv_method: str = _hparam(
+        'auto', 'of the 9x9 convolution to primary capsules', choices=CONV_METHODS
+    )
+    decay_rate: float = _hparam(
+        0.96, 'the learning rate falls to this part of itself in decay_steps (release)'
+    )
+    decay_steps: int = _hparam(2000, 'see decay_rate; it falls continuously (release)')
+    leaky: bool = _hparam(
+        False, 'a zero logit beside the classes, dropped after the softmax (release)'
+    )
+    learning_rate: float = _hparam(
+        0.001, "Adam's, at step 0 (paper Section 5: TensorFlow's default)"
+    )
+    loss_type: str = _hparam(
+        'margin', 'of the classes; margin is 1/20 of Eq. 4 (release)', choices=LOSSES
+    )
+    num_prime_capsules: int = _hparam(32, 'types of primary capsules (paper Section 4)')
+    padding: str = _hparam('VALID', 'of the convolutions: VALID or SAME (paper Fig. 1: VALID)')
+    remake: bool = _hparam(True, 'whether there is a decoder and its loss (paper Section 4.1)')
+    routing: int = _hparam(3, 'iterations between primary and class capsules (paper Section 5)')
+    verbose: bool = _hparam(False, 'histograms of weights and couplings for TensorBoard (release)')
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -42,11 +57,13 @@ class HParams:
                 raise HParamsError(f'{field.name} must be {_KINDS[field.type]}, got {value!r}')
         object.__setattr__(self, 'padding', self.padding.upper())
         rules = {
-            'conv_method': (self.conv_method in CONV_METHODS, f'one of {", ".join(CONV_METHODS)}'),
+            field.name: (getattr(self, field.name) in choices, f'one of {", ".join(choices)}')
+            for field in dataclasses.fields(self)
+            if (choices := field.metadata['choices'])
+        } | {
             'decay_rate': (0 < self.decay_rate <= 1, 'in (0, 1]'),
             'decay_steps': (1 <= self.decay_steps <= LARGEST, f'from 1 to {LARGEST}'),
             'learning_rate': (0 < self.learning_rate <= LARGEST_REAL, 'positive and finite'),
-            'loss_type': (self.loss_type in LOSSES, f'one of {", ".join(LOSSES)}'),
             'num_prime_capsules': (
                 1 <= self.num_prime_capsules <= MOST_CAPSULES,
                 f'from 1 to {MOST_CAPSULES}',
@@ -57,6 +74,17 @@ class HParams:
         for name, (holds, rule) in rules.items():
             if not holds:
                 raise HParamsError(f'{name} must be {rule}, got {getattr(self, name)!r}')
+
+    @classmethod
+    def describe(cls) -> str:
+        """A line for each hyper-parameter: its default, what it means, its valid words."""
+        lines = []
+        for field in dataclasses.fields(cls):
+            default = str(field.default).lower() if field.type is bool else field.default
+            choices = ', '.join(field.metadata['choices'])
+            help = field.metadata['help'] + (f'; one of {choices}' if choices else '')
+            lines.append(f'  {field.name}={default}: {help}')
+        return '\n'.join(lines)
 
     @classmethod
     def parse(cls, text: str | None) -> 'HParams':

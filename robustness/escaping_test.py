@@ -99,7 +99,7 @@ def test_a_tar_archive_writes_its_named_regular_file_or_nothing(number, inside, 
 
 
 def test_names_in_a_zip_file_and_a_gzip_header_are_not_followed(inside, tmp_path):
-    stored = inside / summaries_batch.FILE_NAME
+    stored = inside / 'summary_batch.npz'
     array = io.BytesIO()
     np.save(array, np.ones(3))
     with zipfile.ZipFile(stored, 'w') as archive:
@@ -110,7 +110,7 @@ def test_names_in_a_zip_file_and_a_gzip_header_are_not_followed(inside, tmp_path
     with zipfile.ZipFile(stored, 'a') as archive:
         archive.writestr(link, '../secret')
     batches = tf.data.Dataset.from_tensors({'images': tf.ones([1, 2, 2, 1])})
-    summaries_batch.fixed_batch(str(inside), batches)
+    summaries_batch.fixed_batch(str(stored), batches)
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     packed = packer.compress(b'content') + packer.flush()
     header = b'\x1f\x8b\x08\x08' + bytes(6) + b'../evil\0'  # flag 8: the name of the file follows

@@ -30,8 +30,8 @@ from input_data.download import closed_networks, fetch
 from input_data.mnist import raw as mnist_raw
 from input_data.norb import raw as norb_raw
 from input_data.norb import testing as norb_testing
-from jobs import run
 from jobs.inference import any_image
+from jobs.run import Run
 from jobs.visualization import curves, summaries_batch
 from models import checkpoint
 
@@ -119,8 +119,8 @@ def read_cifar10(path):
 
 
 def read_config(path):
-    shutil.copy(path, path.with_name(run.FILE_NAME))
-    run.read(str(path.parent))
+    shutil.copy(path, path.with_name('config.json'))
+    _ = Run(str(path.parent)).config
 
 
 def read_labels(path):
@@ -162,11 +162,12 @@ def test_no_reader_runs_what_a_file_holds(bombs, reader, kind, mark, tmp_path):
 
 @pytest.mark.parametrize('kind', ['pickle', 'npy', 'npz', 'keras'])
 def test_a_run_with_such_files_goes_on_without_them(bombs, kind, mark, tmp_path):
-    (tmp_path / summaries_batch.FILE_NAME).write_bytes(bombs[kind])
+    path = tmp_path / 'summary_batch.npz'
+    path.write_bytes(bombs[kind])
     (tmp_path / 'events.out.tfevents.1').write_bytes(bombs[kind])
     batches = tf.data.Dataset.from_tensors({'images': tf.ones([1, 2, 2, 1])})
     for _ in range(2):
-        features = summaries_batch.fixed_batch(str(tmp_path), batches)
+        features = summaries_batch.fixed_batch(str(path), batches)
         np.testing.assert_array_equal(features['images'], np.ones([1, 2, 2, 1]))
     assert curves.read(str(tmp_path)) == {}
     assert not mark.exists()

@@ -1,19 +1,13 @@
 """Ensembles: the summed scores of several checkpoints of one network (release)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from jobs.evaluation.scoring import Evaluation, judge
+from jobs.evaluation.session import Session
 from models import checkpoint
 
-if TYPE_CHECKING:
-    from jobs.evaluation.evaluate import Session
 
-
-def members(pattern: str | None, num_trials: int) -> list[str]:
+def list_members(pattern: str | None, num_trials: int) -> list[str]:
     """Paths of an ensemble's checkpoints: `{}` in the pattern becomes 0, 1, ...
 
     Raises:
@@ -27,7 +21,7 @@ def members(pattern: str | None, num_trials: int) -> list[str]:
     return paths
 
 
-def evaluate(session: Session, paths: list[str]) -> Evaluation:
+def evaluate_ensemble(session: Session, paths: list[str]) -> Evaluation:
     """Evaluates every member and their sum, over the same examples in the same order.
 
     Prints each member's error; the caller prints the ensemble's.

@@ -96,7 +96,7 @@ class EnsembleTest(tf.test.TestCase):
 
     def test_pattern_is_needed(self):
         with self.assertRaisesRegex(UserError, r'--num_trials=2 needs a --checkpoint with \{\}'):
-            self.evaluate(checkpoint='model.ckpt-0', num_trials=2)
+            self.options(train=False, checkpoint='model.ckpt-0', num_trials=2).check()
 
 
 if __name__ == '__main__':

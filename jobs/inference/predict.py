@@ -37,14 +37,14 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
     """
     paths = find(options.predict)
     if options.summary_dir:
-        files.check_directory(f'--summary_dir={options.summary_dir}', options.test_dir)
+        files.check_directory(f'--summary_dir={options.summary_dir}', options.run.test_dir)
     network = trained.load(options)
     if network.model.info.depth not in (1, 3):
         raise UserError(
             f'--predict: found a network for images of {network.model.info.depth} channels '
             f'(--dataset={network.dataset}); expected 1 or 3'
         )
-    folder = pathlib.Path(options.test_dir) / 'figures' if options.summary_dir else None
+    folder = pathlib.Path(options.run.figures_dir) if options.summary_dir else None
     if not options.json:
         print(f'Checkpoint {network.path}')
     results, names = [], set()

@@ -59,7 +59,9 @@ class PredictTest(tf.test.TestCase):
             contextlib.redirect_stdout(io.StringIO()) as out,
             contextlib.redirect_stderr(io.StringIO()) as err,
         ):
-            results = predict.run(RunOptions(**{**defaults, **overrides}))
+            options = RunOptions(**{**defaults, **overrides})
+            options.check()
+            results = predict.run(options)
         return results, out.getvalue(), err.getvalue()
 
     def digit(self, name='digit.png', side=SIDE):

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import pathlib
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -12,8 +11,9 @@ import input_data
 import layers
 from common.errors import UserError
 from input_data import DatasetInfo
-from jobs import devices, run
+from jobs import devices
 from jobs.options import RunOptions
+from jobs.run import Run
 from models import HParams, Model, build_model, checkpoint
 
 # What the run's config.json tells where the flag was left at its default.
@@ -88,27 +88,20 @@ def answer(model: Model, images: tf.Tensor) -> Answer:
 def _checkpoint_path(options: RunOptions) -> str:
     if options.checkpoint:
         return options.checkpoint
-    if not options.summary_dir:
-        raise UserError('--checkpoint or --summary_dir is needed: found neither')
-    newest = checkpoint.latest(options.train_dir)
+    newest = checkpoint.latest(options.run.train_dir)
     if newest is None:
         raise UserError(
             f'--summary_dir={options.summary_dir}: found no {checkpoint.PREFIX}-* in '
-            f'{options.train_dir}; give --checkpoint'
+            f'{options.run.train_dir}; give --checkpoint'
         )
     return newest
 
 
 def _config_of_run(options: RunOptions, path: str) -> dict[str, Any]:
     """The config.json of the run; empty where there is none."""
-    folders = [
-        str(pathlib.Path(path).absolute().parent.parent)
-    ]  # a run keeps its checkpoints in train/
-    if options.summary_dir and not options.checkpoint:
-        folders = [options.summary_dir]
-    elif options.summary_dir:
-        folders.append(options.summary_dir)
-    return next(filter(None, map(run.read, folders)), {})
+    runs = [Run.of_checkpoint(path)] if options.checkpoint else []
+    runs += [options.run] if options.summary_dir else []
+    return next((run.config for run in runs if run.config), {})
 
 
 def _hparams(override: str | None, of_run: dict[str, Any]) -> HParams:
@@ -138,8 +131,8 @@ def _info_of_checkpoint(path: str, num_targets: int) -> DatasetInfo:
     side = math.isqrt(pixels // depth)
     if not pixels or not classes or side * side * depth != pixels:
         raise UserError(
-            f'checkpoint {os.path.basename(path)}: found neither {run.FILE_NAME} of its '
-            'run nor a decoder for square images to tell the size of images; give the '
+            f'checkpoint {os.path.basename(path)}: found neither config.json of its run '
+            'nor a decoder for square images to tell the size of images; give the '
             '--summary_dir of the run, or --data_dir'
         )
     return DatasetInfo(side, side, depth, classes, num_targets)

@@ -1,7 +1,6 @@
 """Trains a model: the loop, its checkpoints and its summaries for TensorBoard."""
 
 import dataclasses
-import os
 import time
 
 import numpy as np
@@ -9,6 +8,7 @@ import tensorflow as tf
 
 from common.errors import UserError
 from jobs import devices
+from jobs.run import Run
 from jobs.training import function
 from jobs.training.function import Advanced, Means
 from jobs.training.progress import Progress
@@ -21,7 +21,7 @@ from models import Model, checkpoint
 class TrainSettings:
     """What a training does besides learning."""
 
-    train_dir: str  # for checkpoints and event files
+    run: Run  # for checkpoints and event files
     max_steps: int  # in all, those of the checkpoint it starts from included
     batch_size: int = 128  # over all replicas (paper: Section 5 gives none; release)
     save_step: int = 1500  # steps between checkpoints (release)
@@ -97,11 +97,11 @@ class _Recorder:
         self._progress = Progress(step, settings.max_steps, quiet=not is_chief)
         self._writer = None
         if is_chief:
-            self._writer = tf.summary.create_file_writer(settings.train_dir)
-            summaries.write_hparams(os.path.dirname(settings.train_dir))
+            self._writer = tf.summary.create_file_writer(settings.run.train_dir)
+            summaries.write_hparams(settings.run)
         self._sums, self._steps, self._since = 0.0, 0, time.monotonic()
         # The step trained to last may be in a checkpoint already.
-        self._saved_step = checkpoint.steps(settings.train_dir)[-1:] == [step] and step
+        self._saved_step = checkpoint.steps(settings.run.train_dir)[-1:] == [step] and step
 
     def __enter__(self) -> '_Recorder':
         return self
@@ -142,8 +142,8 @@ class _Recorder:
                     f'{name} is not finite after step {step}; no checkpoint of it is written, '
                     f'{self._what_is_left()}'
                 )
-        directory = self._settings.train_dir
-        path = checkpoint.save(directory, self._model, step, self._settings.keep_checkpoints)
+        directory, keep = self._settings.run.train_dir, self._settings.keep_checkpoints
+        path = checkpoint.save(directory, self._model, step, keep)
         with self._writer.as_default(step):
             self._write_pictures()
         self._writer.flush()
@@ -151,9 +151,9 @@ class _Recorder:
         self._progress.say(f'Checkpoint {path}')
 
     def _what_is_left(self) -> str:
-        newest = checkpoint.latest(self._settings.train_dir)
+        newest = checkpoint.latest(self._settings.run.train_dir)
         if newest is None:
-            return f'{self._settings.train_dir} holds no checkpoint yet'
+            return f'{self._settings.run.train_dir} holds no checkpoint yet'
         return f'the last checkpoint, {newest}, is good'
 
     def _write_pictures(self) -> None:
@@ -164,7 +164,7 @@ class _Recorder:
         verbose = self._model.hparams.verbose
         if not verbose and not self._model.reconstructs:
             return
-        features = summaries_batch.fixed_batch(self._settings.train_dir, self._batches)
+        features = summaries_batch.fixed_batch(self._settings.run.summary_batch_path, self._batches)
         summaries.write_reconstructions(self._model, features)
         if verbose:
             summaries.write_histograms(self._model, features)

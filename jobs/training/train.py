@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import secrets
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,95 +11,122 @@ import tensorflow as tf
 import input_data
 from common import files
 from common.errors import UserError, printable
-from input_data import Batching
+from input_data import Batching, DatasetInfo
 from jobs import devices
-from jobs import run as run_config
 from jobs.options import RunOptions
+from jobs.run import Run, make_config
 from jobs.training import loop
 from models import HParams, Model, build_model, checkpoint
+
+
+class _Start(NamedTuple):
+    """Where a training sets out from."""
+
+    seed: int
+    origin: str  # of the seed, in words
+    checkpoint: str | None  # to go on from
+    step: int  # that it holds
 
 
 def run(options: RunOptions) -> int:
     """Trains to `options.max_steps`, from the newest checkpoint in `summary_dir` if there is one.
 
+    Args:
+      options: as `RunOptions.check` lets them pass.
+
     Returns:
       The step it ended at.
 
     Raises:
-      UserError, input_data.DataError, models.ModelError, models.hparams.HParamsError,
-      models.checkpoint.CheckpointError, OSError: for whatever is wrong with options or files.
+      UserError, OSError: for whatever is wrong with options or files.
     """
-    for name in ('data_dir', 'summary_dir'):
-        if not getattr(options, name):
-            raise UserError(f'--{name} is needed to train')
-    hparams = HParams.parse(options.hparams_override)
-    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
-    strategy = devices.make_strategy(options.num_gpus)
-    if devices.worker_index(strategy) == 0:
-        files.check_directory(f'--summary_dir={options.summary_dir}', options.train_dir)
-    old_config = run_config.read(options.summary_dir)
-    resumes = old_config is not None and old_config['job'] == 'train'
-    replicas = strategy.num_replicas_in_sync
-    if options.batch_size % replicas:
-        raise UserError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
-    seed, origin = _choose_seed(options.seed, old_config if resumes else None)
-    start = _newest_checkpoint(options.train_dir)
-    first_step = checkpoint.step_of(start) if start else 0
-    # The chief's word counts: other workers may see other files, or draw another seed.
-    seed, first_step = map(int, devices.from_chief(strategy, list(np.int64([seed, first_step]))))
-    devices.seed_everything(seed)
+    run, hparams = options.run, HParams.parse(options.hparams_override)
+    strategy = _prepare_devices(options)
+    start = _find_start(options, strategy)
     batching = Batching(
         options.batch_size,
-        seed=seed,
-        first_step=first_step,
+        seed=start.seed,
+        first_step=start.step,
         num_workers=devices.num_workers(strategy),
         worker=devices.worker_index(strategy),
-        replicas=replicas // devices.num_workers(strategy),
+        replicas=strategy.num_replicas_in_sync // devices.num_workers(strategy),
     )
     batches, info = input_data.inputs(options.dataset, options.request('train', batching))
-    options = dataclasses.replace(options, seed=seed)
-    config = run_config.make('train', dataclasses.asdict(options), hparams, seed, info)
-    if resumes:
-        run_config.check_resumable(options.summary_dir, old_config, config)
+    flags = {**options.values(), 'seed': start.seed}
+    config = make_config('train', flags, dataclasses.asdict(hparams), start.seed, info)
+    run.check_resumable(config)
     with strategy.scope():
-        model = build_model(options.model, hparams, info, seed)
-        model.build_optimizer()
-        if start and batching.worker == 0:
-            checkpoint.restore(start, model)
-        _share_state(strategy, model)
+        model = _build_model(options.model, hparams, info, start, strategy)
     is_chief = batching.worker == 0
     if is_chief:
-        for directory in (options.summary_dir, options.train_dir):
-            files.remove_abandoned(directory)
-        checkpoint.tidy(options.train_dir)
-        run_config.write(options.summary_dir, config)
-        print(f'Total number of parameters: {model.count_params()}')
-        print(f'Seed {seed} ({origin})')
-        size = f'{info.height}x{info.width}x{info.depth}'
-        print(f'{info.num_examples} training examples of {size} {info.note}'.strip())
-        if start:
-            print(f'Resuming from {start}')
-    settings = loop.TrainSettings(
-        train_dir=options.train_dir,
-        max_steps=options.max_steps,
-        batch_size=options.batch_size,
-        save_step=options.save_step,
-        summary_step=options.summary_step,
-        keep_checkpoints=options.keep_checkpoints,
-    )
-    finished = pathlib.Path(run_config.finished_path(options.summary_dir))
-    if is_chief:
-        finished.unlink(missing_ok=True)
+        _prepare_folder(run)
+        run.write_config(config)
+        _describe(model, info, start)
     try:
-        step = loop.train(model, strategy, batches, settings, is_chief)
+        step = loop.train(model, strategy, batches, _settings(options), is_chief)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
         # A broken example stops the graph without saying which: look for it at leisure.
         input_data.check(options.dataset, options.request('train', batching))
         raise
-
     if is_chief and step >= options.max_steps:
-        files.write_json(finished, {'step': step})
+        files.write_json(run.finished_path, {'step': step})
     return step
+
+
+def _prepare_devices(options: RunOptions) -> tf.distribute.Strategy:
+    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
+    strategy = devices.make_strategy(options.num_gpus)
+    replicas = strategy.num_replicas_in_sync
+    if devices.worker_index(strategy) == 0:
+        files.check_directory(f'--summary_dir={options.summary_dir}', options.run.train_dir)
+    if options.batch_size % replicas:
+        raise UserError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
+    return strategy
+
+
+def _find_start(options: RunOptions, strategy: tf.distribute.Strategy) -> _Start:
+    """Seed and checkpoint, the same for all workers."""
+    seed, origin = _choose_seed(options)
+    path = _newest_checkpoint(options.run.train_dir)
+    step = checkpoint.step_of(path) if path else 0
+    # The chief's word counts: other workers may see other files, or draw another seed.
+    seed, step = map(int, devices.from_chief(strategy, list(np.int64([seed, step]))))
+    devices.seed_everything(seed)
+    return _Start(seed, origin, path, step)
+
+
+def _build_model(
+    name: str, hparams: HParams, info: DatasetInfo, start: _Start, strategy: tf.distribute.Strategy
+) -> Model:
+    """The model with its optimizer, set from the checkpoint to go on from."""
+    model = build_model(name, hparams, info, start.seed)
+    model.build_optimizer()
+    if start.checkpoint and devices.worker_index(strategy) == 0:
+        checkpoint.restore(start.checkpoint, model)
+    _share_state(strategy, model)
+    return model
+
+
+def _prepare_folder(run: Run) -> None:
+    """Clears up after a training that was killed, and takes back that it is finished."""
+    for directory in (run.folder, run.train_dir):
+        files.remove_abandoned(directory)
+    checkpoint.tidy(run.train_dir)
+    pathlib.Path(run.finished_path).unlink(missing_ok=True)
+
+
+def _describe(model: Model, info: DatasetInfo, start: _Start) -> None:
+    print(f'Total number of parameters: {model.count_params()}')
+    print(f'Seed {start.seed} ({start.origin})')
+    size = f'{info.height}x{info.width}x{info.depth}'
+    print(f'{info.num_examples} training examples of {size} {info.note}'.strip())
+    if start.checkpoint:
+        print(f'Resuming from {start.checkpoint}')
+
+
+def _settings(options: RunOptions) -> loop.TrainSettings:
+    names = [field.name for field in dataclasses.fields(loop.TrainSettings)]
+    return loop.TrainSettings(**{name: getattr(options, name) for name in names})
 
 
 def _newest_checkpoint(directory: str) -> str | None:
@@ -124,10 +152,10 @@ def _share_state(strategy: tf.distribute.Strategy, model: Model) -> None:
         variable.assign(value)
 
 
-def _choose_seed(given: int | None, old_config: dict | None) -> tuple[int, str]:
+def _choose_seed(options: RunOptions) -> tuple[int, str]:
     """The seed, and where it comes from."""
-    if given is not None:
-        return given, 'from --seed'
-    if old_config is not None:
-        return old_config['seed'], f'of the run that is resumed, {run_config.FILE_NAME}'
+    if options.seed is not None:
+        return options.seed, 'from --seed'
+    if options.run.training_config:
+        return options.run.training_config['seed'], 'of the run that is resumed, config.json'
     return secrets.randbelow(2**31), 'drawn; --seed repeats the run'

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from common import files
 from jobs.evaluation.scoring import Evaluation
+from jobs.run import Run
 from jobs.visualization import choose, curves
 from jobs.visualization import draw as figure_drawing
 from jobs.visualization.draw import Strip
@@ -24,12 +25,12 @@ Named = Iterator[tuple[str, Figure]]
 
 
 def write(
-    summary_dir: str, evaluation: Evaluation, batches: tf.data.Dataset, model: Model | None
+    run: Run, evaluation: Evaluation, batches: tf.data.Dataset, model: Model | None
 ) -> list[str]:
-    """Writes PNGs into `summary_dir/test/figures`; says what it wrote and what it left out.
+    """Writes PNGs into the run's `test/figures`; says what it wrote and what it left out.
 
     Args:
-      summary_dir: of the run, with the event files of its training and evaluations.
+      run: with the event files of its training and evaluations.
       evaluation: of the examples in `batches`.
       batches: feature batches, in order.
       model: with the weights of the evaluation; None for an ensemble, which has many.
@@ -37,8 +38,8 @@ def write(
     Returns:
       Paths of the files.
     """
-    folder = pathlib.Path(summary_dir) / 'test' / 'figures'
-    artist = _Artist(summary_dir, evaluation, batches, model)
+    folder = pathlib.Path(run.figures_dir)
+    artist = _Artist(run, evaluation, batches, model)
     paths = []
     for name, figure in artist.draw():
         path = folder / f'{name}.png'
@@ -54,8 +55,8 @@ def write(
 class _Artist:
     """Chooses what each figure shows."""
 
-    def __init__(self, summary_dir, evaluation, batches, model):
-        self._summary_dir = summary_dir
+    def __init__(self, run, evaluation, batches, model):
+        self._run = run
         self._evaluation = evaluation
         self._num_classes = evaluation.scores.shape[1]
         self._batches = batches
@@ -181,10 +182,10 @@ class _Artist:
         )
 
     def _curves(self) -> Named:
-        train = curves.read(f'{self._summary_dir}/train')
-        test = curves.read(f'{self._summary_dir}/test')
+        train = curves.read(self._run.train_dir)
+        test = curves.read(self._run.test_dir)
         if not train and not test:
-            self.left_out.append(f'curves: no scalars in event files of {self._summary_dir}')
+            self.left_out.append(f'curves: no scalars in event files of {self._run.folder}')
             return
         yield 'curves', figure_drawing.draw_curves(train, test, 'Training and test')
 

@@ -14,6 +14,7 @@ from input_data import DatasetInfo, testing
 from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import Scorer, judge
 from jobs.options import RunOptions
+from jobs.run import Run
 from jobs.training import train
 from jobs.visualization import curves as figure_curves
 from jobs.visualization import draw, figures
@@ -117,7 +118,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         found = judge(evaluation.scores, evaluation.predictions, 0.0)
         for judged in (evaluation, found):
             with contextlib.redirect_stdout(io.StringIO()):
-                figures.write(f'{self.directory}/run', judged, batches, model)
+                figures.write(Run(f'{self.directory}/run'), judged, batches, model)
         names = self.written()
         self.assertContainsSubset({'mistakes', 'masked_reconstructions'}, names)
         self.assertTrue(any(name.startswith('perturbation_') for name in names))
@@ -136,7 +137,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
     def test_needs_a_directory(self):
         options = self.options(train=False, figures=True, summary_dir=None, checkpoint='any')
         with self.assertRaisesRegex(UserError, '--figures needs --summary_dir'):
-            evaluate.run(options)
+            options.check()
 
     def test_confusion_matrix_shows_mistakes_darkest_where_they_are_most(self):
         labels = np.array([[0]] * 10 + [[1]] * 10)

@@ -10,30 +10,28 @@ import numpy as np
 import tensorflow as tf
 
 from common import files
-from jobs import run
 from jobs.evaluation.scoring import Evaluation
-from jobs.options import RunOptions
+from jobs.run import Run
 from jobs.visualization import choose, report_curves, report_examples, report_images, report_panel
 from jobs.visualization.report_examples import Example
 from models import Model
 
-FILE_NAME = 'report.html'
 TEMPLATES = pathlib.Path(__file__).parent / 'templates'
 MOST_MISTAKES = 24
 SHADES = 5  # of a cell of the confusion matrix; see report.css
 
 
 def write(
-    options: RunOptions,
+    run: Run,
     model: Model,
     batches: tf.data.Dataset,
     evaluation: Evaluation,
     checkpoint: str,
 ) -> str:
-    """Writes `summary_dir/test/report.html`, whole or not at all.
+    """Writes the run's `test/report.html`, whole or not at all.
 
     Args:
-      options: of the evaluation; its summary_dir holds config.json and event files.
+      run: with config.json and event files.
       model: with the weights that were evaluated.
       batches: the feature batches that were evaluated.
       evaluation: what came of it.
@@ -51,7 +49,7 @@ def write(
     results = evaluation.labels, evaluation.predictions
     panel, no_panel = _panel(model, of_classes)
     content = {
-        'title': f'Report of {os.path.normpath(options.summary_dir)}',
+        'title': f'Report of {os.path.normpath(run.folder)}',
         'result': evaluation.line(),
         'num_examples': evaluation.num_examples,
         'loss': evaluation.loss,
@@ -62,7 +60,7 @@ def write(
         'canvas_width': model.info.width * (1 if model.info.depth == 3 else model.info.depth),
         'atoms': len(panel['digits'][0]['capsule']) if panel else 0,
         'reach': report_panel.REACH,
-        'curves': report_curves.draw(options.train_dir, options.test_dir),
+        'curves': report_curves.draw(run.train_dir, run.test_dir),
         'confusion': _shaded(choose.confusion_matrix(*results, model.info.num_classes)),
         'has_decoder': model.reconstructs,
         'confidence_name': model.confidence_name,
@@ -80,12 +78,11 @@ def write(
             _figure(model, example, example.labels, _names(example))
             for example in of_classes.values()
         ],
-        'configuration': _configuration(run.read(options.summary_dir) or {}),
+        'configuration': _configuration(run.config or {}),
     }
-    path = os.path.join(options.test_dir, FILE_NAME)
-    with files.replacing(path) as [temporary]:
+    with files.replacing(run.report_path) as [temporary]:
         temporary.write_text(render(content), encoding='utf-8')
-    return path
+    return run.report_path
 
 
 def render(content: dict[str, Any]) -> str:

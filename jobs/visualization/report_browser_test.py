@@ -19,6 +19,7 @@ from input_data import DatasetInfo, InputRequest, inputs, testing
 from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import judge
 from jobs.options import RunOptions
+from jobs.run import Run
 from jobs.training import train
 from jobs.visualization import report
 from models import HParams, build_model, checkpoint
@@ -152,8 +153,8 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
         features = {'images': tf.constant(images), 'target_labels': tf.constant(labels)}
         batches = tf.data.Dataset.from_tensors(features)
         scores = model(features).scores.numpy()
-        options = RunOptions(summary_dir=f'{self.directory}/depth{depth}')
-        page = report.write(options, model, batches, judge(scores, labels, 0.0), 'model.ckpt-0')
+        run = Run(f'{self.directory}/depth{depth}')
+        page = report.write(run, model, batches, judge(scores, labels, 0.0), 'model.ckpt-0')
         self.open(path=page)
         self.assertEqual(self.driver.get_log('browser'), [])
         self.find('#digits button')[1].click()

@@ -121,9 +121,10 @@ class ReportTest(tf.test.TestCase):
 
     def test_refuses_what_it_cannot_show(self):
         with self.assertRaisesRegex(UserError, '--report needs --summary_dir'):
-            evaluate.run(self.options(summary_dir=None, checkpoint='x', report=True))
+            self.options(train=False, summary_dir=None, checkpoint='x', report=True).check()
         with self.assertRaisesRegex(UserError, '--report: found --num_trials=2'):
-            evaluate.run(self.options(checkpoint='{}', num_trials=2, report=True))
+            options = self.options(train=False, checkpoint='{}', num_trials=2, report=True)
+            options.check()
 
     def test_picks_a_recognised_example_where_there_is_one(self):
         scores = np.eye(3, dtype=np.float32)[[1, 0, 1, 0]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from jobs import run
+from jobs.run import Run
 from jobs.visualization import images
 from models import Model, optimizer
 
@@ -95,37 +95,37 @@ def write_confusion(evaluation) -> None:
     tf.summary.image('confusion_matrix', picture[None])
 
 
-def write_hparams(summary_dir: str) -> None:
+def write_hparams(run: Run) -> None:
     """What TensorBoard's HParams page tells of a run, from its config.json; nothing without one.
 
-    The event file lies in `summary_dir` itself, so that training and evaluation are one run there.
+    The event file lies in the run's folder itself: training and evaluation are one run there.
     """
     # Lazily, for programs that only want a function of this file.
     from tensorboard.plugins.hparams import summary_v2 as hparams_plugin
 
-    config = run.read(summary_dir)
+    config = run.config
     if config is None:
         return
     flags = {name: config['flags'].get(name) for name in SHOWN_FLAGS}
     values = {**config['hparams'], **flags, 'seed': config['seed']}
     values = {name: value for name, value in values.items() if value is not None}
-    with _writing(summary_dir, 0):
+    with _writing(run.folder, 0):
         names = [hparams_plugin.HParam(name) for name in values]
         metrics = [hparams_plugin.Metric(tag, display_name=name) for tag, name in FINAL_METRICS]
         hparams_plugin.hparams_config(names, metrics)
         hparams_plugin.hparams(values)
 
 
-def write_final_metrics(summary_dir: str, step: int, evaluation) -> None:
+def write_final_metrics(run: Run, step: int, evaluation) -> None:
     """The newest `Evaluation` for the HParams page, with the hyper-parameters if there are none.
 
     They are scalars beside the hyper-parameters, not those of test/: TensorBoard does not find a
     metric in a folder below when the run itself is its --logdir.
     """
-    if not any(pathlib.Path(summary_dir).glob('events.out.tfevents.*')):
-        write_hparams(summary_dir)
+    if not any(pathlib.Path(run.folder).glob('events.out.tfevents.*')):
+        write_hparams(run)
     values = (evaluation.wrong_percent, evaluation.loss)
-    with _writing(summary_dir, step):
+    with _writing(run.folder, step):
         for (tag, _), value in zip(FINAL_METRICS, values, strict=True):
             tf.summary.scalar(tag, value)
 

@@ -1,6 +1,5 @@
 """The few training examples that summaries show at every checkpoint of a run."""
 
-import pathlib
 import zipfile
 
 import numpy as np
@@ -8,22 +7,20 @@ import tensorflow as tf
 
 from common import files
 
-FILE_NAME = 'summary_batch.npz'
 MOST_EXAMPLES = 8
 
 
-def fixed_batch(train_dir: str, batches: tf.data.Dataset) -> dict[str, np.ndarray]:
+def fixed_batch(path: str, batches: tf.data.Dataset) -> dict[str, np.ndarray]:
     """The first examples a run was trained on; the same ones after it is resumed.
 
     Args:
-      train_dir: keeps them in `summary_batch.npz`.
+      path: of the .npz that keeps them.
       batches: feature batches, each iteration over them from the same one on; read where there is
         no such file, or a damaged one.
 
     Returns:
       Features of at most `MOST_EXAMPLES` examples.
     """
-    path = pathlib.Path(train_dir) / FILE_NAME
     wanted = batches.element_spec
     try:
         with np.load(path, allow_pickle=False) as stored:

@@ -194,19 +194,18 @@ class FixedBatchTest(tf.test.TestCase):
         return tf.data.Dataset.from_tensor_slices(features).batch(10)
 
     def test_stays_when_the_run_is_resumed_elsewhere_in_the_data(self):
-        directory = self.create_tempdir().full_path
-        first = summaries_batch.fixed_batch(directory, self.batches(0))
+        path = f'{self.create_tempdir().full_path}/summary_batch.npz'
+        first = summaries_batch.fixed_batch(path, self.batches(0))
         self.assertAllEqual(first['images'][:, 0], np.arange(8))
-        again = summaries_batch.fixed_batch(directory, self.batches(40))
+        again = summaries_batch.fixed_batch(path, self.batches(40))
         self.assertAllEqual(again['images'], first['images'])
 
     def test_a_damaged_file_is_replaced(self):
-        directory = self.create_tempdir().full_path
-        path = pathlib.Path(directory) / summaries_batch.FILE_NAME
-        summaries_batch.fixed_batch(directory, self.batches(0))
+        path = pathlib.Path(self.create_tempdir().full_path, 'summary_batch.npz')
+        summaries_batch.fixed_batch(path, self.batches(0))
         for content in (b'', b'not a zip file', path.read_bytes()[:60]):
             path.write_bytes(content)
-            features = summaries_batch.fixed_batch(directory, self.batches(40))
+            features = summaries_batch.fixed_batch(path, self.batches(40))
             self.assertAllEqual(features['images'][:, 0], np.arange(40, 48))
 
 

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from jobs import run
 from jobs.evaluation import results
 from jobs.inference import trained
 from jobs.options import RunOptions
+from jobs.run import Run
 from models import HParams
 from models.checkpoint import CheckpointError
 from models.hparams import HParamsError
@@ -108,11 +108,11 @@ OLDER = {**CONFIG, 'data': {}}
 @example(b'\xff')
 def test_config(content):
     with tempfile.TemporaryDirectory() as folder:
-        pathlib.Path(folder, run.FILE_NAME).write_bytes(content)
+        run = Run(folder)
+        pathlib.Path(run.config_path).write_bytes(content)
         with only(UserError, naming=folder):
-            config = run.read(folder)
-            run.check_resumable(folder, config, CONFIG)
-            assert 0 <= config['seed'] < 1 << 63
+            run.check_resumable(CONFIG)
+            assert 0 <= run.config['seed'] < 1 << 63
 
 
 @given(changed(CONFIG))
@@ -120,9 +120,10 @@ def test_network_of_a_config(content):
     """What a run without a checkpoint to restore makes of its configuration."""
     config = json.loads(content)
     with tempfile.TemporaryDirectory() as folder:
-        pathlib.Path(folder, run.FILE_NAME).write_bytes(content)
+        run = Run(folder)
+        pathlib.Path(run.config_path).write_bytes(content)
         with only(UserError, HParamsError, CheckpointError):
-            read = run.read(folder)
+            read = run.config
             assert read is not config
             trained._hparams(None, read['hparams'])
             info = trained._info(RunOptions(), read['data'], f'{folder}/model.ckpt-1')
@@ -135,10 +136,10 @@ def test_network_of_a_config(content):
 @example(b'{"wrong_percent": NaN, "step": 1}')
 def test_best(content):
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, results.BEST)
+        path = pathlib.Path(folder, 'best.json')
         path.write_bytes(content)
         with only():
-            found = results._read_best(path.parent)
+            found = results._read_best(str(path))
             found = [*found, {**BEST, 'wrong_percent': 101}]
             best = min(found, key=lambda one: one['wrong_percent'])
             assert f'{best["wrong_percent"]:g} {best["step"]:d}'
@@ -146,20 +147,21 @@ def test_best(content):
 
 def test_best_comes_back():
     with tempfile.TemporaryDirectory() as folder:
-        pathlib.Path(folder, results.BEST).write_text(json.dumps(BEST))
-        assert results._read_best(pathlib.Path(folder)) == [BEST]
+        path = pathlib.Path(folder, 'best.json')
+        path.write_text(json.dumps(BEST))
+        assert results._read_best(str(path)) == [BEST]
 
 
 def test_config_comes_back():
     with tempfile.TemporaryDirectory() as folder:
-        assert run.read(folder) is None
-        run.write(folder, CONFIG)
-        assert run.read(folder) == CONFIG
+        assert Run(folder).config is None
+        Run(folder).write_config(CONFIG)
+        assert Run(folder).config == CONFIG
 
 
 @pytest.mark.parametrize('name', ['job', 'flags', 'hparams', 'seed'])
 def test_config_without_a_part(name):
     with tempfile.TemporaryDirectory() as folder:
-        run.write(folder, {key: value for key, value in CONFIG.items() if key != name})
+        Run(folder).write_config({key: value for key, value in CONFIG.items() if key != name})
         with pytest.raises(UserError, match=name):
-            run.read(folder)
+            _ = Run(folder).config
