@@ -280,7 +280,7 @@ class ProcessTest(BadInputTestCase):
     def test_debug_shows_where(self):
         ended, _ = self.ended('experiment', f'{TRAIN} --data_dir=/nowhere --debug')
         self.assertIn('Traceback (most recent call last):', ended.errors)
-        self.assertIn('DataError: --data_dir=/nowhere', ended.errors[-1])
+        self.assertIn('UserError: --data_dir=/nowhere', ended.errors[-1])
         self.assertEqual(ended.status, 1)
 
 
