@@ -51,7 +51,7 @@ def run(
     except (UserError, flags.Error) as error:
         if values['debug'].value:
             raise
-        message, status = explain_error(error), 1
+        message, status = str(explain_error(error)), 1
     print(f'{name}:', *message.split(), file=sys.stderr)
     return status
 

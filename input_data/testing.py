@@ -53,7 +53,7 @@ def write_singles(directory: str, split: str = 'train_2', count: int = 40, size:
     return write_records(f'{directory}/{split}shifted_mnist.tfrecords', records)
 
 
-def pair_record(first: np.ndarray, second: np.ndarray, labels: Sequence[int]) -> bytes:
+def pair_record(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> bytes:
     """One record of mnist_shift.py for two digits [height, width]."""
     height, width = first.shape
     merged = np.minimum(first.astype(int) + second, 255).astype(np.uint8)

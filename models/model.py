@@ -1,7 +1,7 @@
 """What all models share: losses, one training step, one evaluation step."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -61,7 +61,7 @@ class Model(keras.Model):
         self.hparams = hparams
         self.info = info
         self.seed = seed
-        self.decoder: keras.layers.Layer | None = None  # masked class capsules -> image
+        self.decoder: Any = None  # a layer: masked class capsules -> image
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name='step')
 
     def route(self, images: tf.Tensor, iterations: int | None = None) -> layers.Routed | None:

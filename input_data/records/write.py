@@ -15,7 +15,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tqdm
@@ -32,7 +32,7 @@ Block = tuple[
 _BLOCK_BYTES = 4 << 20
 _BLOCKS_AHEAD = 4
 _MOST_WORKERS = 256
-_job: Callable[[Block], int] | None = None
+_job: Callable[[Block], int]  # of a worker
 
 
 class Source(Protocol):
@@ -112,7 +112,7 @@ def _write_block(source: Source, layout: RecordLayout, block: Block) -> int:
     records = layout.encode(source.features(np.arange(first, last)))
     with open(path, 'r+b') as file:
         file.seek(offset)
-        file.write(records)
+        file.write(records.data)
     return last - first
 
 
@@ -128,7 +128,7 @@ def _in_workers(
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
     context = multiprocessing.get_context(method)
     executor = concurrent.futures.ProcessPoolExecutor(num_workers, context, _start_worker, (job,))
-    pending = collections.deque()
+    pending: collections.deque[concurrent.futures.Future[int]] = collections.deque()
     try:
         for block in blocks:
             pending.append(executor.submit(_run_job, block))
@@ -151,11 +151,12 @@ def _start_worker(job: Callable[[Block], int]) -> None:
     # Only the parent decides when to stop; but should it be killed, workers must not outlive it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+def _end_with(process: Any) -> None:
+    process.join()
     os._exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from typing import Any
 
 
 class StopSignals:
@@ -14,7 +15,7 @@ class StopSignals:
 
     def __init__(self):
         self.name: str | None = None  # of the signal that asked to stop
-        self._previous: dict[signal.Signals, object] = {}
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> 'StopSignals':
         if threading.current_thread() is threading.main_thread():

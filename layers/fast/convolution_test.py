@@ -57,9 +57,10 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
                 self.assert_equals_direct(height, width, size, stride, padding)
 
     def test_pieces_give_what_the_whole_gives(self):
-        for size in (1 << 20, 100 << 10, 1):  # one piece, a few, one for each product
+        # One piece, a few, one for each product.
+        for size, side, kernel in ((1 << 20, 24, 9), (100 << 10, 24, 9), (1, 12, 5)):
             with unittest.mock.patch.object(convolution, 'PIECE_BYTES', size):
-                self.assert_equals_direct(24, 24, 9, 2, 'same', 8, 16)
+                self.assert_equals_direct(side, side, kernel, 2, 'same', 8, 16)
 
     def test_a_large_spectrum_is_not_kept(self):
         kernel = tf.ones([9, 9, 8, 16])
