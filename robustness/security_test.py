@@ -32,7 +32,7 @@ from input_data.norb import raw as norb_raw
 from input_data.norb import testing as norb_testing
 from jobs.inference import any_image
 from jobs.run import Run
-from jobs.visualization import curves, summaries_batch
+from jobs.visualization import curves, summaries
 from models import checkpoint
 
 
@@ -140,7 +140,7 @@ READERS = {
     'config': read_config,
     'idx': lambda path: mnist_raw.read_images(str(path)),
     'idx_compressed': read_compressed,
-    'image': lambda path: any_image.read(str(path)),
+    'image': lambda path: any_image.read_image(str(path)),
     'keras_archive': read_keras_archive,
     'labels': read_labels,
     'norb': read_norb,
@@ -167,9 +167,9 @@ def test_a_run_with_such_files_goes_on_without_them(bombs, kind, mark, tmp_path)
     (tmp_path / 'events.out.tfevents.1').write_bytes(bombs[kind])
     batches = tf.data.Dataset.from_tensors({'images': tf.ones([1, 2, 2, 1])})
     for _ in range(2):
-        features = summaries_batch.fixed_batch(str(path), batches)
+        features = summaries.fixed_batch(str(path), batches)
         np.testing.assert_array_equal(features['images'], np.ones([1, 2, 2, 1]))
-    assert curves.read(str(tmp_path)) == {}
+    assert curves.read_curves(str(tmp_path)) == {}
     assert not mark.exists()
 
 
@@ -181,7 +181,7 @@ def test_no_image_starts_a_program(mark, tmp_path, monkeypatch):
     path = tmp_path / 'digit.png'
     path.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n')
     with pytest.raises(UserError, match='digit.png: found EPS'):
-        any_image.read(str(path))
+        any_image.read_image(str(path))
     assert not mark.exists()
     with pytest.raises(OSError):  # the program drew nothing, but it ran
         Image.open(path).load()

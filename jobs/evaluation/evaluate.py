@@ -46,13 +46,16 @@ def _write_products(session: Session, members: list[str], evaluation: Evaluation
     if options.predictions:
         results.write_predictions(options.predictions, evaluation)
         print(f'Predictions {options.predictions}')
+    if not (options.figures or options.report):
+        return
+    # Lazily: Matplotlib takes a second to import.
+    from jobs.visualization import figures, report
+
+    own = model if len(members) <= 1 else None
+    drawn = figures.draw_figures(run, evaluation, session.batches, own, options.figures)
     if options.figures:
-        # Lazily: Matplotlib takes a second to import.
-        from jobs.visualization import figures
-
-        figures.write(run, evaluation, session.batches, model if len(members) <= 1 else None)
+        figures.write_figures(run.figures_dir, drawn)
     if options.report:
-        from jobs.visualization import report
-
         path = members[0] if members else checkpoint.path_of(run.train_dir, int(model.step.numpy()))
-        print(f'Report {report.write(run, model, session.batches, evaluation, path)}')
+        page = report.write_report(run, model, session.batches, evaluation, drawn, path)
+        print(f'Report {page}')

@@ -1,15 +1,16 @@
 """Any image file -> an image like those the network was trained on."""
 
-import pathlib
+import os
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from common.errors import UserError
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA; larger than a phone takes, small enough to unpack
 LONG_SIDE = 2048  # pixels; images twice as long are reduced before they are computed with
+MORE_FRAMES = 'more frames'  # whether a file holds more than the image that is read
 # Others that Pillow knows run programs (EPS) or unpack without limit (FITS).
 FORMATS = ('PNG', 'JPEG', 'MPO', 'GIF', 'BMP', 'DIB', 'WEBP', 'TIFF', 'PPM', 'ICO', 'AVIF')
 # MNIST's own treatment of its scans: the digit fits a 20x20 box, whose centre of mass is put
@@ -18,18 +19,23 @@ DIGIT_BOX, MNIST_SIDE = 20, 28
 FLAT = 8  # of 255: a smaller difference between ink and paper is no drawing
 NOISE = 0.1  # of the strongest ink: what is fainter is paper
 EDGE = 0.3  # of full ink: what is stronger counts for the box around the digit
+DIMMEST = 8  # of 255: so much light is taken to be everywhere
+UNEVEN = 0.15  # of full ink, on as much of the border: light that is not made up for
+FITS = 20  # of the light, each with less weight on what the one before missed
+SMALL, BROAD = 63, 25  # pixels: no stroke is so broad in an image whose longer side has so many
 
 
-def read(path: str) -> Image.Image:
+def read_image(path: str) -> Image.Image:
     """Reads the first frame of an image file, turned as its camera says.
 
     Returns:
-      An image of mode L, RGB, RGBA, or F where a pixel has more than 8 bits.
+      An image of mode L, RGB, RGBA, or F where a pixel has more than 8 bits; its `info` tells of
+      `MORE_FRAMES`.
 
     Raises:
       UserError: if it is missing, no image, damaged or too large.
     """
-    if not pathlib.Path(path).is_file():
+    if not os.path.isfile(path):  # where pathlib would raise what it makes of odd names
         raise UserError(f'{path}: no such file')
     limit = Image.MAX_IMAGE_PIXELS
     try:
@@ -40,8 +46,12 @@ def read(path: str) -> Image.Image:
             with Image.open(path) as image:
                 _check_kind(path, image)
                 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for images inside of images, as in icons
+                # A camera's MPO holds previews of its one picture.
+                several = image.format != 'MPO' and getattr(image, 'is_animated', False)
                 ImageOps.exif_transpose(image, in_place=True)
-                return _plain(image)
+                plain = _plain(image)
+                plain.info[MORE_FRAMES] = several
+                return plain
     except UserError:
         raise
     except Image.UnidentifiedImageError:
@@ -75,14 +85,18 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
       UserError: if the image shows one colour.
     """
     grey = _grey(image)  # [height, width] of the file
-    ground = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
-    if np.ptp(grey) < FLAT:
-        raise UserError('found an image of one colour; expected a digit')
-    if ground > (grey.max() + grey.min()) / 2:
-        grey, ground = 255 - grey, 255 - ground
-    if grey.shape == (height, width):
-        return np.uint8(np.round(grey))[..., None]  # [height, width, 1]
+    ground = _ground(grey)
     ink = grey - ground
+    if np.ptp(ink) < FLAT:
+        raise UserError('found an image of one colour; expected a digit')
+    is_dark = -ink.min() > ink.max()
+    if grey.shape == (height, width):
+        return np.uint8(np.round(255 - grey if is_dark else grey))[..., None]  # [height, width, 1]
+    if is_dark:
+        ink = -ink
+    if ground.ndim:  # where there is less light, ink and paper differ by less
+        ink /= ground + DIMMEST
+    paper = np.abs(_border(ink))
     ink[ink < NOISE * ink.max()] = 0
     # Full strength is what half of all ink reaches. Measured by the strongest pixel, a speck or
     # the rim that JPEG gives a stroke would pale the rest.
@@ -90,6 +104,9 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     amount = np.cumsum(rising, dtype=np.float64)
     full = rising[np.searchsorted(amount, amount[-1] / 2)]
     ink = np.clip(ink / full, 0, 1)
+    is_uneven = ground.ndim and np.mean(paper > UNEVEN * full) > UNEVEN
+    if is_uneven or _has_broad_area(ink > EDGE):
+        raise UserError('found shadows or other broad areas; expected a digit on plain paper')
     fitted = _fit(ink, height, width)  # [height, width] of the result
     return np.uint8(np.round(255 * fitted))[..., None]  # [height, width, 1]
 
@@ -146,6 +163,42 @@ def _grey(image: Image.Image) -> np.ndarray:
     shade = np.average(drawn, weights=opacity) if opacity.any() else 0
     ground = 0 if shade > 127 else 255
     return drawn * opacity + ground * (1 - opacity)
+
+
+def _border(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+
+
+def _ground(grey: np.ndarray) -> np.ndarray:
+    """How bright the paper is, told from the border of [height, width] grey values.
+
+    Returns:
+      One number for an image that is lit evenly. Else [height, width]: of the root of light,
+      which lies between even and sharp falls of it, a polynomial of second degree with the least
+      sum of absolute differences, so that ink that crosses the border does not bend it.
+    """
+    border = _border(grey)
+    level = np.median(border)
+    if np.median(np.abs(border - level)) < FLAT:
+        return level
+    rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in grey.shape)
+    y, x = (_border(np.broadcast_to(axis, grey.shape)) for axis in (rows[:, None], columns))
+    terms = np.stack([np.ones_like(x), x, x * x, y, y * y, x * y], axis=1)  # [pixels, 6]
+    wanted, weights = np.sqrt(border), np.ones_like(border)
+    for _ in range(FITS):
+        scaled = terms * weights[:, None]
+        factors = np.linalg.lstsq(scaled, wanted * weights, rcond=None)[0]
+        weights = 1 / np.sqrt(np.maximum(np.abs(wanted - terms @ factors), 0.01))
+    of_columns = factors[0] + factors[1] * columns + factors[2] * columns**2
+    of_rows = factors[3] * rows + factors[4] * rows**2
+    return (of_columns + of_rows[:, None] + factors[5] * rows[:, None] * columns) ** 2
+
+
+def _has_broad_area(is_ink: np.ndarray) -> bool:
+    """Whether ink fills a square, which at the border may go on outside of the image."""
+    size = [max(1, round(SMALL * length / max(is_ink.shape))) for length in is_ink.shape]
+    small = Image.fromarray(is_ink).convert('L').resize(size[::-1], Image.Resampling.BOX)
+    return np.asarray(small.filter(ImageFilter.MinFilter(BROAD))).max() > 127
 
 
 def _fit(ink: np.ndarray, height: int, width: int) -> np.ndarray:

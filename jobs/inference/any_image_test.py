@@ -81,6 +81,45 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
         noisy = Image.fromarray(np.uint8(drawing() + noise))
         self.assertAllClose(self.digit(noisy), self.digit(Image.fromarray(drawing())), atol=30)
 
+    @parameterized.parameters('rising', 'lamp', 'board')
+    def test_uneven_light_is_made_up_for(self, kind):
+        rows, columns = np.mgrid[0:1:90j, 0:1:120j]
+        light = {
+            'rising': 0.25 + 0.75 * columns,
+            'lamp': 0.3 + 0.7 * np.exp(-((columns - 0.2) ** 2 + (rows - 0.1) ** 2) / 0.5),
+            'board': 0.4 + 0.6 * rows,
+        }[kind]
+        # Chalk on a board, or ink on paper.
+        reflected = 255 - 0.8 * drawing() if kind == 'board' else drawing()
+        noise = np.random.default_rng(0).normal(0, 2, (90, 120))
+        photo = np.uint8(np.clip(reflected * light + noise, 0, 255))
+        self.assertGreater(np.ptp(photo[[0, -1]].astype(int)), 40)  # paper, not noise
+        digit = self.digit(Image.fromarray(photo))
+        self.assertAllClose(digit, self.digit(Image.fromarray(drawing())), atol=40)
+        self.assertEqual(np.median(digit[[0, 1, -2, -1]]), 0)
+
+    @parameterized.parameters('half', 'corner')
+    def test_a_shadow_that_cannot_be_told_from_ink_is_refused(self, kind):
+        rows, columns = np.mgrid[0:1:90j, 0:1:120j]
+        shadow = columns + 0.3 * rows > 0.6 if kind == 'half' else columns + rows < 0.6
+        photo = np.uint8(drawing() * np.where(shadow, 0.4, 1))
+        with self.assertRaisesRegex(UserError, 'found shadows or other broad areas; expected'):
+            self.digit(Image.fromarray(photo))
+
+    def test_paper_alone_is_no_digit_in_uneven_light(self):
+        light = np.linspace(60, 230, 120) * np.ones((90, 1))
+        with self.assertRaisesRegex(UserError, 'found an image of one colour'):
+            self.digit(Image.fromarray(np.uint8(light)))
+
+    def test_tells_of_further_frames(self):
+        frames = [Image.fromarray(values) for values in (drawing(), 255 - drawing())]
+        for name, images in (('one.gif', frames[:1]), ('two.gif', frames), ('two.tiff', frames)):
+            path = str(self.directory / name)
+            images[0].save(path, save_all=True, append_images=images[1:])
+            image = any_image.read_image(path)
+            self.assertEqual(image.info[any_image.MORE_FRAMES], name.startswith('two'))
+            self.assertAllClose(np.asarray(image.convert('L')), drawing(), atol=1)
+
     def test_one_black_speck_does_not_pale_grey_ink(self):
         speckled = np.where(drawing() == INK, 120, PAPER).astype(np.uint8)
         speckled[20, 75] = 0
@@ -112,7 +151,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
     def test_reads_formats(self, kind):
         path = str(self.directory / 'image')  # the ending does not matter
         Image.fromarray(drawing()).save(path, kind)
-        image = any_image.read(path)
+        image = any_image.read_image(path)
         self.assertEqual(image.size, (120, 90))
         self.assertAllClose(
             self.digit(image), self.digit(Image.fromarray(drawing())), atol=25
@@ -123,7 +162,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
         exif = Image.Exif()
         exif[0x0112] = 6  # Orientation: to be turned by 90 degrees
         Image.fromarray(drawing()).save(path, exif=exif)
-        self.assertEqual(any_image.read(path).size, (90, 120))
+        self.assertEqual(any_image.read_image(path).size, (90, 120))
 
     def test_huge_images_are_refused_unread(self):
         path = self.directory / 'bomb.png'
@@ -131,7 +170,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
         chunks = [_chunk(b'IHDR', header), _chunk(b'IDAT', zlib.compress(bytes(1000)))]
         path.write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(chunks))
         with self.assertRaisesRegex(UserError, r'bomb.png: found 60000x60000 pixels; expected'):
-            any_image.read(str(path))
+            any_image.read_image(str(path))
 
     def test_what_is_no_image_is_named(self):
         text = self.directory / 'text.png'
@@ -148,7 +187,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
             (self.directory / 'absent.png', 'absent.png: no such file'),
         ):
             with self.assertRaisesRegex(UserError, message):
-                any_image.read(str(path))
+                any_image.read_image(str(path))
 
 
 def _chunk(kind, content):

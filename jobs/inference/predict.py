@@ -94,7 +94,7 @@ def _predict(
     """One file's result; its picture goes to `folder`, under a name that is not in `names`."""
     info = network.model.info
     raw = raw_images.of_dataset(network.dataset, info)
-    image = any_image.read(path)
+    image = any_image.read_image(path)
     prepare = any_image.to_digit if info.depth == 1 else any_image.to_photograph
     try:
         pixels = prepare(image, *raw.shape[:2])

@@ -13,7 +13,7 @@ from jobs.training import function
 from jobs.training.function import Advanced, Means
 from jobs.training.progress import Progress
 from jobs.training.signals import StopSignals
-from jobs.visualization import summaries, summaries_batch
+from jobs.visualization import summaries
 from models import Model, checkpoint
 
 
@@ -164,7 +164,7 @@ class _Recorder:
         verbose = self._model.hparams.verbose
         if not verbose and not self._model.reconstructs:
             return
-        features = summaries_batch.fixed_batch(self._settings.run.summary_batch_path, self._batches)
+        features = summaries.fixed_batch(self._settings.run.summary_batch_path, self._batches)
         summaries.write_reconstructions(self._model, features)
         if verbose:
             summaries.write_histograms(self._model, features)

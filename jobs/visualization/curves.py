@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+MOST_POINTS = 400  # of a drawn curve; longer ones are means over neighbours
+
 
 class Curve(NamedTuple):
     """A scalar over training steps."""
@@ -13,7 +15,7 @@ class Curve(NamedTuple):
     values: np.ndarray  # [points] float64
 
 
-def read(directory: str) -> dict[str, Curve]:
+def read_curves(directory: str) -> dict[str, Curve]:
     """The scalars in a directory's event files, by tag.
 
     Of several values at a step, as resumed trainings and repeated evaluations leave them, the
@@ -41,3 +43,11 @@ def read(directory: str) -> dict[str, Curve]:
 def _curve(by_step: dict[int, float]) -> Curve:
     steps = sorted(by_step)
     return Curve(np.array(steps, np.int64), np.array([by_step[step] for step in steps]))
+
+
+def thin_curve(curve: Curve) -> Curve:
+    """Means over neighbours, so that at most `MOST_POINTS` are left."""
+    count = min(MOST_POINTS, len(curve.steps))
+    return Curve(
+        *(np.array([part.mean() for part in np.array_split(axis, count)]) for axis in curve)
+    )

@@ -4,7 +4,6 @@ Matplotlib is used without pyplot: there is no display, no global figure and no 
 """
 
 import functools
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,16 +12,16 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from PIL import Image
 
-from jobs.visualization.curves import Curve
-from jobs.visualization.images import FIRST_COLOUR, SECOND_COLOUR, montage
+from jobs.visualization.curves import Curve, thin_curve
+from jobs.visualization.images import FIRST_COLOUR, SECOND_COLOUR, encode_png, montage
 
 STYLE = {
     'figure.dpi': 120,
     'figure.facecolor': 'white',
     'figure.constrained_layout.use': True,
     'font.size': 12,
+    'text.parse_math': False,  # names may hold dollar signs
     'axes.titlesize': 13,
     'axes.spines.top': False,
     'axes.spines.right': False,
@@ -36,6 +35,9 @@ STYLE = {
 }
 MOST_INCHES = 11  # for all pictures of a row: pairs side by side are wide
 MOST_COUNTED_CLASSES = 20  # with more, the numbers in a confusion matrix would overlap
+MOST_COLUMNS = 8  # of examples beside each other; more go below
+# Iteration -> mean |change of a logit| of the paper's network after 500 epochs (Appendix A).
+SETTLED = {2: 7e-3, 5: 1e-5}
 
 
 class Strip(NamedTuple):
@@ -57,19 +59,16 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return styled
 
 
-def pixels(figure: Figure) -> np.ndarray:
-    """A figure as [height, width, 3] uint8."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+def render_figure(figure: Figure) -> np.ndarray:
+    """A figure of this file as pixels, [height, width, 3] uint8."""
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(figure: Figure, path: str | pathlib.Path) -> None:
-    """Writes a PNG; of a figure without colours, one with a third of the bytes a pixel."""
-    picture = pixels(figure)
+def encode_figure(figure: Figure) -> bytes:
+    """A figure of this file as a PNG; without colours, one with a third of the bytes a pixel."""
+    picture = render_figure(figure)
     is_gray = (picture == picture[..., :1]).all()
-    image = Image.fromarray(np.ascontiguousarray(picture[..., 0]) if is_gray else picture)
-    image.save(path, format='PNG', optimize=True)
+    return encode_png(picture[..., 0] if is_gray else picture)
 
 
 @_styled
@@ -77,7 +76,7 @@ def draw_confusion(counts: np.ndarray, title: str) -> Figure:
     """Counts by label and prediction; colours show mistakes as a share of their row.
 
     Args:
-      counts: [classes, classes] as `figure_data.confusion_matrix` gives them.
+      counts: [classes, classes] as `choose.confusion_matrix` gives them.
       title: of the figure.
     """
     classes = len(counts)
@@ -111,24 +110,39 @@ def draw_confusion(counts: np.ndarray, title: str) -> Figure:
 
 
 @_styled
-def draw_strips(strips: Sequence[Strip], column_titles: Sequence[str], title: str) -> Figure:
-    """Rows of pictures with a name each, under a title for every column."""
-    columns = len(column_titles)
+def draw_strips(
+    strips: Sequence[Strip], column_titles: Sequence[str], title: str, side: float = 1.1
+) -> Figure:
+    """Rows of pictures with a name each, under a title for every column.
+
+    Columns beyond `MOST_COLUMNS` go below the first, with rows of their own.
+
+    Args:
+      strips: of equally many pictures of one size.
+      column_titles: one for each picture of a strip.
+      title: of the figure.
+      side: inches of a picture's height, if there is room.
+    """
+    columns = min(MOST_COLUMNS, len(column_titles))
+    blocks = -(-len(column_titles) // columns)
     height, width = strips[0].pictures.shape[1:3]
-    side = min(1.1, MOST_INCHES * height / (columns * width))  # inches of a picture's height
+    side = min(side, MOST_INCHES * height / (columns * width))
     lines = max(text.count('\n') + 1 for text in column_titles)
-    heading = 0.7 + 0.25 * (lines + title.count('\n'))
-    size = (1.7 + columns * side * width / height, heading + side * len(strips))
+    heading = 0.45 + 0.25 * title.count('\n') + blocks * 0.25 * (lines + 1)
+    size = (1.7 + columns * side * width / height, heading + blocks * side * len(strips))
     figure = Figure(figsize=size)
-    grid = figure.subplots(len(strips), columns, squeeze=False)
-    for row, strip in zip(grid, strips, strict=True):
-        for axes, picture in zip(row, strip.pictures, strict=True):
-            axes.imshow(picture, vmin=0, vmax=1)
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(strip.label, rotation=0, ha='right', va='center', labelpad=8)
-    for axes, text in zip(grid[0], column_titles, strict=True):
-        axes.set_title(text, fontsize=11)
+    grid = figure.subplots(blocks * len(strips), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for number, text in enumerate(column_titles):
+        block, column = divmod(number, columns)
+        rows = grid[block * len(strips) : (block + 1) * len(strips), column]
+        for axes, strip in zip(rows, strips, strict=True):
+            axes.imshow(strip.pictures[number], vmin=0, vmax=1)
+            if column == 0:
+                axes.set_ylabel(strip.label, rotation=0, ha='right', va='center', labelpad=8)
+        rows[0].set_title(text, fontsize=11)
     figure.suptitle(title)
     return figure
 
@@ -166,32 +180,32 @@ def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Fi
 
 @_styled
 def draw_logit_changes(changes: np.ndarray, own_iterations: int, title: str) -> Figure:
-    """Mean change of a routing logit at each iteration (paper Fig. A.1).
+    """Mean change of a routing logit at each iteration (paper Fig. A.1), beside the paper's.
 
     Args:
       changes: [iterations].
       own_iterations: how often the network itself routes.
       title: of the figure.
     """
-    figure = Figure(figsize=(7.0, 4.4))
+    figure = Figure(figsize=(7.6, 4.8))
     axes = figure.add_subplot()
     iterations = np.arange(1, len(changes) + 1)
-    axes.plot(iterations, changes, 'o-', color=FIRST_COLOUR)
+    axes.plot(iterations, changes, 'o-', color=FIRST_COLOUR, label='this network')
+    axes.plot(
+        *zip(*SETTLED.items(), strict=True),
+        's:',
+        color=SECOND_COLOUR,
+        label="settled: the paper's, after 500 epochs",
+    )
     if own_iterations <= len(changes):
-        axes.axvline(own_iterations, color=SECOND_COLOUR, linestyle='--')
-        axes.annotate(
-            f'this network stops after {own_iterations}',
-            (own_iterations, 0.05),
-            xycoords=('data', 'axes fraction'),
-            xytext=(8, 0),
-            textcoords='offset points',
-        )
-    if changes.max() < 10 * changes.min():
-        axes.set_ylim(0)
-    else:
-        axes.set_yscale('log')
+        label = f'this network stops after {own_iterations}'
+        axes.axvline(own_iterations, color='0.5', linestyle='--', linewidth=1.2, label=label)
+    axes.set_yscale('log')
+    axes.yaxis.set_major_formatter('{x:g}')
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel='routing iteration', ylabel='mean |change of a routing logit|', title=title)
+    axes.set(xlabel='routing iteration', ylabel='mean |change of a routing logit|')
+    axes.legend()
+    figure.suptitle(title)
     return figure
 
 
@@ -206,18 +220,20 @@ def draw_curves(train: dict[str, Curve], test: dict[str, Curve], title: str) -> 
     )
     for name, curves, look in runs:
         if 'loss/total' in curves:
-            loss.plot(*curves['loss/total'], label=name, **look)
+            loss.plot(*thin_curve(curves['loss/total']), label=name, **look)
         if 'accuracy' in curves:
-            steps, accuracy = curves['accuracy']
+            steps, accuracy = thin_curve(curves['accuracy'])
             error.plot(steps, 100 * (1 - accuracy), label=name, **look)
-    loss.set(xlabel='training step', ylabel='total loss')
+    loss.set(xlabel='training step', ylabel='total loss', yscale='log')
+    loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     error.set(xlabel='training step', ylabel='wrong predictions, %')
+    error.set_yscale('symlog', linthresh=1)  # there is no logarithm of 0 % wrong
+    error.set_ylim(0)
+    error.set_yticks([0, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100])
     for axes in (loss, error):
-        # A batch without a mistake stands on the lower edge of the logarithmic axis.
-        axes.set_yscale('log', nonpositive='clip')
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter('{x:g}')
+        axes.set_xlim(0)
         if axes.lines:
             axes.legend()
     figure.suptitle(title)

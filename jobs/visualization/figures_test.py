@@ -10,15 +10,14 @@ from absl.testing import parameterized
 from PIL import Image
 
 from common.errors import UserError
-from input_data import DatasetInfo, testing
+from input_data import DatasetInfo, InputRequest, inputs, testing
 from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import Scorer, judge
 from jobs.options import RunOptions
 from jobs.run import Run
 from jobs.training import train
-from jobs.visualization import curves as figure_curves
-from jobs.visualization import draw, figures
-from models import HParams, build_model
+from jobs.visualization import curves, draw, figures
+from models import HParams, build_model, checkpoint
 
 SMALL = 'num_prime_capsules=2'
 ONE_TARGET = ['confusion_matrix', 'curves', 'masked_reconstructions', 'mistakes', 'routing_logits']
@@ -118,7 +117,9 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         found = judge(evaluation.scores, evaluation.predictions, 0.0)
         for judged in (evaluation, found):
             with contextlib.redirect_stdout(io.StringIO()):
-                figures.write(Run(f'{self.directory}/run'), judged, batches, model)
+                run = Run(f'{self.directory}/run')
+                drawn = figures.draw_figures(run, judged, batches, model)
+                figures.write_figures(run.figures_dir, drawn)
         names = self.written()
         self.assertContainsSubset({'mistakes', 'masked_reconstructions'}, names)
         self.assertTrue(any(name.startswith('perturbation_') for name in names))
@@ -152,13 +153,13 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         shares = axes.images[0].get_array()
         self.assertAllEqual(shares.filled(-1), [[-1, 40, 0], [0, -1, 10], [0, 0, -1]])
         self.assertIn('5 of 20 examples wrong (25 %)', axes.get_title())
-        picture = draw.pixels(figure)
+        picture = draw.render_figure(figure)
         self.assertEqual((picture.dtype, picture.ndim), (np.uint8, 3))
 
     def test_axes_are_labelled(self):
         curve = {
-            'loss/total': figure_curves.Curve(np.array([1, 2]), np.array([0.5, 0.2])),
-            'accuracy': figure_curves.Curve(np.array([1, 2]), np.array([0.5, 1.0])),
+            'loss/total': curves.Curve(np.array([1, 2]), np.array([0.5, 0.2])),
+            'accuracy': curves.Curve(np.array([1, 2]), np.array([0.5, 1.0])),
         }
         drawn = (
             draw.draw_curves(curve, {}, 'title'),
@@ -171,6 +172,44 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         loss, error = drawn[0].axes
         self.assertAllEqual(loss.lines[0].get_ydata(), [0.5, 0.2])
         self.assertAllEqual(error.lines[0].get_ydata(), [50, 0])
+        self.assertEqual(error.get_ylim()[0], 0)  # an evaluation without a mistake is seen too
+
+    def test_pictures_beyond_a_row_go_below(self):
+        pictures = np.linspace(0, 1, 11)[:, None, None, None] * np.ones((11, 2, 2, 3))
+        titles = [str(number) for number in range(11)]
+        strips = [draw.Strip('first', pictures), draw.Strip('second', pictures[::-1])]
+        figure = draw.draw_strips(strips, titles, 'title')
+        shown = [axes for axes in figure.axes if axes.images]
+        self.assertLen(shown, 22)
+        places = {axes.get_title(): axes.get_subplotspec() for axes in shown}
+        self.assertEqual((places['7'].rowspan.start, places['7'].colspan.start), (0, 7))
+        self.assertEqual((places['8'].rowspan.start, places['8'].colspan.start), (2, 0))
+        (of_8,) = (axes for axes in shown if axes.get_title() == '8')
+        self.assertAllClose(of_8.images[0].get_array(), pictures[8])
+
+    def test_names_are_no_formulas(self):
+        pictures = np.zeros((1, 2, 2, 3))
+        figure = draw.draw_strips([draw.Strip('$x', pictures)], ['$\\nonsense{$'], '$_^$')
+        self.assertEqual(figure.get_suptitle(), '$_^$')
+
+    def test_routing_is_compared_with_a_settled_network(self):
+        options = self.options(max_steps=3)
+        self.write_singles()
+        run_quietly(train.run, options)
+        batches, info = inputs('mnist', InputRequest(self.directory, 'test'))
+        model = build_model('capsule', HParams.parse(SMALL), info)
+        checkpoint.restore(f'{self.directory}/run/train/model.ckpt-3', model)
+        evaluation = Scorer(model, batches).evaluate()
+        drawn = figures.draw_figures(options.run, evaluation, batches, model, False)
+        self.assertFalse([name for name in drawn.figures if name.startswith('perturbation')])
+        axes = drawn.figures['routing_logits'].axes[0]
+        title = drawn.figures['routing_logits'].get_suptitle()
+        self.assertIn('after 3 training steps, over 25 images', title)
+        # Paper, Appendix A.
+        self.assertIn('settled network move by 0.007 at 2, 1e-05 at 5', title)
+        own, settled = axes.lines[:2]
+        self.assertLen(own.get_ydata(), figures.ROUTING_ITERATIONS)
+        self.assertAllEqual(settled.get_xydata(), [[2, 7e-3], [5, 1e-5]])
 
 
 class CurvesTest(tf.test.TestCase):
@@ -183,13 +222,20 @@ class CurvesTest(tf.test.TestCase):
                     tf.summary.scalar('loss/total', value)
                     tf.summary.image('picture', np.zeros((1, 2, 2, 3)))
             writer.close()
-        curves = figure_curves.read(directory)
-        self.assertEqual(list(curves), ['loss/total'])
-        self.assertAllEqual(curves['loss/total'].steps, [1, 2, 3, 4])
-        self.assertAllClose(curves['loss/total'].values[[0, 1, 3]], [0.5, 0.4, 0.05])
+        found = curves.read_curves(directory)
+        self.assertEqual(list(found), ['loss/total'])
+        self.assertAllEqual(found['loss/total'].steps, [1, 2, 3, 4])
+        self.assertAllClose(found['loss/total'].values[[0, 1, 3]], [0.5, 0.4, 0.05])
 
     def test_nothing_where_there_are_no_files(self):
-        self.assertEqual(figure_curves.read(f'{self.create_tempdir().full_path}/none'), {})
+        self.assertEqual(curves.read_curves(f'{self.create_tempdir().full_path}/none'), {})
+
+    def test_long_curves_are_thinned_to_means(self):
+        steps = np.arange(10_000)
+        thinned = curves.thin_curve(curves.Curve(steps, 3.0 * steps))
+        self.assertLen(thinned.steps, curves.MOST_POINTS)
+        self.assertAllClose([thinned.steps[0], thinned.values[0]], [12, 36])  # of 25 points
+        self.assertAllClose(thinned.values.mean(), 3 * steps.mean())
 
 
 if __name__ == '__main__':

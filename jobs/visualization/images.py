@@ -1,6 +1,10 @@
 """Feature images of any data set as pictures to look at."""
 
+import base64
+import io
+
 import numpy as np
+from PIL import Image
 
 FIRST_COLOUR = (0.0, 114 / 255, 178 / 255)  # blue and orange of Okabe and Ito's palette,
 SECOND_COLOUR = (230 / 255, 159 / 255, 0.0)  # apart for every kind of colour blindness
@@ -73,3 +77,15 @@ def montage(tiles: np.ndarray, gap: int = 1, gap_brightness: float = 0.5) -> np.
 def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     """Makes every pixel `factor` pixels wide and high: [..., height, width, 3] -> larger."""
     return picture.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """uint8 pixels [height, width] or [height, width, 3] as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, 'PNG', optimize=True)
+    return buffer.getvalue()
+
+
+def embed_png(content: bytes) -> str:
+    """A PNG as an address that holds it, so that a page needs no other file."""
+    return f'data:image/png;base64,{base64.b64encode(content).decode()}'

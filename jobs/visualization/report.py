@@ -9,83 +9,72 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+import layers
 from common import files
 from jobs.evaluation.scoring import Evaluation
 from jobs.run import Run
-from jobs.visualization import choose, report_curves, report_examples, report_images, report_panel
-from jobs.visualization.report_examples import Example
+from jobs.visualization import choose, draw
+from jobs.visualization.figures import Drawn
+from jobs.visualization.images import displayable, embed_png, encode_png
 from models import Model
 
 TEMPLATES = pathlib.Path(__file__).parent / 'templates'
-MOST_MISTAKES = 24
-SHADES = 5  # of a cell of the confusion matrix; see report.css
+HEADINGS = {  # of the figures that the page shows, in its order
+    'curves': 'Curves',
+    'confusion_matrix': 'Confusion matrix',
+    'mistakes': 'Most confident mistakes',
+    'masked_reconstructions': 'Reconstructions',
+    'routing_logits': 'Routing',
+}
+MAX_BYTES = 9_000_000  # of weights as float16: a page of 12 MB, base64 being a third longer
 
 
-def write(
+def write_report(
     run: Run,
     model: Model,
     batches: tf.data.Dataset,
     evaluation: Evaluation,
+    drawn: Drawn,
     checkpoint: str,
 ) -> str:
     """Writes the run's `test/report.html`, whole or not at all.
 
     Args:
-      run: with config.json and event files.
+      run: with config.json.
       model: with the weights that were evaluated.
       batches: the feature batches that were evaluated.
       evaluation: what came of it.
+      drawn: figures of it.
       checkpoint: path of the weights.
 
     Returns:
       The path of the page.
     """
-    confidence = model.confidences(evaluation.scores)
-    mistakes = report_examples.mistakes(evaluation, confidence, MOST_MISTAKES)
-    chosen = report_examples.of_classes(evaluation)
-    indices = {*chosen.values(), *(mistake.index for mistake in mistakes)}
-    examples = report_examples.collect(model, batches, evaluation, indices)
-    of_classes = {label: examples[index] for label, index in chosen.items()}
-    results = evaluation.labels, evaluation.predictions
-    panel, no_panel = _panel(model, of_classes)
-    content = {
-        'title': f'Report of {os.path.normpath(run.folder)}',
-        'result': evaluation.line(),
-        'num_examples': evaluation.num_examples,
-        'loss': evaluation.loss,
-        'step': int(model.step.numpy()),
-        'checkpoint': checkpoint,
-        'panel': panel,
-        'no_panel': no_panel,
-        'canvas_width': model.info.width * (1 if model.info.depth == 3 else model.info.depth),
-        'atoms': len(panel['digits'][0]['capsule']) if panel else 0,
-        'reach': report_panel.REACH,
-        'curves': report_curves.draw(run.train_dir, run.test_dir),
-        'confusion': _shaded(choose.confusion_matrix(*results, model.info.num_classes)),
-        'has_decoder': model.reconstructs,
-        'confidence_name': model.confidence_name,
-        'mistakes': [
-            _figure(
-                model,
-                examples[mistake.index],
-                (mistake.missed, mistake.found),
-                f'{mistake.missed} ({mistake.doubt:.2f}) taken for {mistake.found} '
-                f'({mistake.confidence:.2f}), example {mistake.index}',
-            )
-            for mistake in mistakes
-        ],
-        'reconstructions': [
-            _figure(model, example, example.labels, _names(example))
-            for example in of_classes.values()
-        ],
-        'configuration': _configuration(run.config or {}),
-    }
+    page = render_page(
+        {
+            'title': f'Report of {os.path.normpath(run.folder)}',
+            'result': evaluation.line(),
+            'examples': f'{evaluation.num_examples:,} test examples {model.info.note}'.strip(),
+            'loss': evaluation.loss,
+            'step': int(model.step.numpy()),
+            'checkpoint': checkpoint,
+            'panel': _panel(model, batches, evaluation) if model.reconstructs else None,
+            'has_decoder': model.reconstructs,
+            'figures': [
+                (name, heading, _title(drawn.figures[name]), _embed(drawn.figures[name]))
+                for name, heading in HEADINGS.items()
+                if name in drawn.figures
+            ],
+            'left_out': drawn.left_out,
+            'configuration': _configuration(run.config or {}),
+        }
+    )
     with files.replacing(run.report_path) as [temporary]:
-        temporary.write_text(render(content), encoding='utf-8')
+        temporary.write_text(page, encoding='utf-8')
     return run.report_path
 
 
-def render(content: dict[str, Any]) -> str:
+def render_page(content: dict[str, Any]) -> str:
     """The page as text. Only its own style and script may run, by the page's own policy."""
     import jinja2
     from markupsafe import Markup
@@ -110,44 +99,58 @@ def _hash(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _panel(model: Model, examples: dict[int, Example]) -> tuple[dict[str, Any] | None, str]:
-    """What the sliders need, or why there are none."""
-    if not model.reconstructs:
-        return None, 'This network has no decoder, so there is nothing to draw.'
-    panel = report_panel.content(model, examples)
-    return panel, 'The decoder of this network is too large for a page, or none of dense layers.'
+def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> dict[str, Any] | None:
+    """Everything the sliders' script computes with, fit for JSON.
+
+    None if it would be too large, and of a decoder that the script does not know.
+
+    Weights are little-endian float16 in base64, [inputs, outputs] row-major, as in the layers.
+    """
+    if not isinstance(model.decoder, layers.Decoder):
+        return None
+    stages, info = model.decoder.stages, model.info
+    if 2 * sum(stage.kernel.shape[0] * stage.kernel.shape[1] for stage in stages) > MAX_BYTES:
+        return None
+    labels = evaluation.labels
+    chosen = {  # an example that was recognised, where there is one
+        **choose.examples_of_classes(labels, labels, info.num_classes),
+        **choose.examples_of_classes(labels, evaluation.predictions, info.num_classes),
+    }
+    images = choose.gather(batches, np.array(list(chosen.values())))['images']
+    capsules = model.route(tf.constant(images)).activation.numpy()
+    return {
+        'height': info.height,
+        'width': info.width,
+        'depth': info.depth,
+        'canvas_width': info.width * (1 if info.depth == 3 else info.depth),
+        'atoms': capsules.shape[-1],
+        'reach': choose.OFFSETS[-1],
+        'stages': [
+            {'weights': _half(stage.kernel), 'biases': _half(stage.bias)} for stage in stages
+        ],
+        'digits': [
+            {
+                'label': int(label),
+                'index': index,
+                'capsule': capsule[label].tolist(),
+                'image': embed_png(encode_png(np.uint8(np.round(255 * displayable(image))))),
+            }
+            for (label, index), image, capsule in zip(chosen.items(), images, capsules, strict=True)
+        ],
+    }
 
 
-def _shaded(counts: np.ndarray) -> list[list[dict[str, Any]]]:
-    """Cells of the confusion matrix; the shade grows with the share of the row."""
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    rows = []
-    for label, row in enumerate(counts.tolist()):
-        cells = []
-        for column, count in enumerate(row):
-            share = shares[label, column]
-            # Mistakes are rare: a tenth of a row is much.
-            level = share if column == label else min(1, 10 * share)
-            kind = 'right' if column == label else 'wrong'
-            shade = f'{kind}-{max(1, int(np.ceil(SHADES * level)))}' if count else 'zero'
-            cells.append({'count': f'{count:g}', 'shade': shade})
-        rows.append(cells)
-    return rows
+def _half(variable) -> str:
+    values = np.asarray(variable.value.numpy(), '<f2')
+    return base64.b64encode(values.tobytes()).decode()
 
 
-def _figure(
-    model: Model, example: Example, classes: tuple[int, ...], caption: str
-) -> dict[str, Any]:
-    images = [example.image, *report_examples.draw(model, example, classes)]
-    return {'caption': caption, 'pictures': [report_images.png(image) for image in images]}
+def _title(figure) -> str:
+    return figure.get_suptitle() or figure.axes[0].get_title()
 
 
-def _names(example: Example) -> str:
-    labels, predictions = (
-        ' and '.join(map(str, sorted(classes))) for classes in (example.labels, example.predictions)
-    )
-    taken = '' if labels == predictions else f' taken for {predictions}'
-    return f'{labels}{taken}, example {example.index}'
+def _embed(figure) -> str:
+    return embed_png(draw.encode_figure(figure))
 
 
 def _configuration(config: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -155,6 +158,6 @@ def _configuration(config: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
     tables = [(name, part) for name, part in config.items() if isinstance(part, dict)]
     rest = {name: part for name, part in config.items() if not isinstance(part, dict)}
     return [
-        (name, [(key, 'not given' if value is None else str(value)) for key, value in part.items()])
+        (name, [(key, str(value)) for key, value in part.items() if value not in (None, '', [])])
         for name, part in [*tables, ('run', rest)]
     ]

@@ -21,7 +21,7 @@ from jobs.evaluation.scoring import judge
 from jobs.options import RunOptions
 from jobs.run import Run
 from jobs.training import train
-from jobs.visualization import report
+from jobs.visualization import figures, report
 from models import HParams, build_model, checkpoint
 
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
@@ -77,7 +77,7 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
             'Emulation.setDeviceMetricsOverride',
             {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': width < 600},
         )
-        page = pathlib.Path(path or f'{self.run_dir}/test/{report.FILE_NAME}')
+        page = pathlib.Path(path or f'{self.run_dir}/test/report.html')
         self.driver.get_log('browser')  # of earlier pages
         self.driver.get(page.as_uri())
 
@@ -110,10 +110,10 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIn('<script>window.injected=1</script>', self.driver.title)
         broken = 'return [...document.images].filter((one) => !one.naturalWidth).length'
         self.assertEqual(self.driver.execute_script(broken), 0)
-        self.assertNotEmpty(self.find('.curves img'))
+        self.assertNotEmpty(self.find('.scroll img'))
 
     def test_an_injected_script_would_be_stopped_by_the_policy(self):
-        whole = pathlib.Path(f'{self.run_dir}/test/{report.FILE_NAME}').read_text(encoding='utf-8')
+        whole = pathlib.Path(f'{self.run_dir}/test/report.html').read_text(encoding='utf-8')
         spoilt = f'{self.directory}/spoilt.html'
         pathlib.Path(spoilt).write_text(
             whole.replace('<main>', '<script>window.injected=1</script><main>'), encoding='utf-8'
@@ -145,6 +145,19 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
         self.find('#reset')[0].click()
         np.testing.assert_array_equal(self.pixels(), before)
 
+    def test_a_length_that_no_image_gives_is_explained(self):
+        self.open()
+        (note,) = self.find('#outside')
+        self.assertFalse(note.is_displayed())
+        lengths = []
+        for key in (Keys.END, Keys.HOME):
+            for slider in self.find('#sliders input'):
+                slider.send_keys(key)
+            lengths.append(float(self.find('#length')[0].text))
+            self.assertEqual(note.is_displayed(), lengths[-1] >= 1)
+        # Of both corners, |c + v| and |c - v| with |v| = 1, one lies outside of the ball.
+        self.assertGreater(max(lengths), 1)
+
     @parameterized.parameters(2, 3)
     def test_stereo_pairs_stand_side_by_side_and_three_channels_are_colours(self, depth):
         model = build_model('capsule', HParams.parse(SMALL), DatasetInfo(SIDE, SIDE, depth, 2))
@@ -154,7 +167,9 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
         batches = tf.data.Dataset.from_tensors(features)
         scores = model(features).scores.numpy()
         run = Run(f'{self.directory}/depth{depth}')
-        page = report.write(run, model, batches, judge(scores, labels, 0.0), 'model.ckpt-0')
+        drawn = figures.Drawn({}, [])
+        judged = judge(scores, labels, 0.0)
+        page = report.write_report(run, model, batches, judged, drawn, 'model.ckpt-0')
         self.open(path=page)
         self.assertEqual(self.driver.get_log('browser'), [])
         self.find('#digits button')[1].click()

@@ -2,18 +2,48 @@
 
 import contextlib
 import pathlib
+import zipfile
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from common import files
 from jobs.run import Run
 from jobs.visualization import images
 from models import Model, optimizer
 
+MOST_EXAMPLES = 8  # that a run shows at every checkpoint
 PICTURE_SCALE = 2  # TensorBoard shows small pictures at their size in pixels
 SHOWN_FLAGS = ('model', 'dataset', 'num_targets', 'batch_size', 'mixed_precision')
 FINAL_METRICS = (('final/wrong_percent', 'test wrong, %'), ('final/loss', 'test loss'))
+
+
+def fixed_batch(path: str, batches: tf.data.Dataset) -> dict[str, np.ndarray]:
+    """The first examples a run was trained on; the same ones after it is resumed.
+
+    Args:
+      path: of the .npz that keeps them.
+      batches: feature batches, each iteration over them from the same one on; read where there is
+        no such file, or a damaged one.
+
+    Returns:
+      Features of at most `MOST_EXAMPLES` examples.
+    """
+    wanted = batches.element_spec
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            features = dict(stored)
+    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile):
+        features = {}
+    fits = features.keys() == wanted.keys() and all(
+        spec.shape[1:].is_compatible_with(features[name].shape[1:]) for name, spec in wanted.items()
+    )
+    if not fits:
+        first = next(iter(batches.take(1)))
+        features = {name: value[:MOST_EXAMPLES].numpy() for name, value in first.items()}
+        files.write_arrays(path, features)
+    return features
 
 
 def write_losses(
@@ -91,7 +121,7 @@ def write_confusion(evaluation) -> None:
     # Lazily: only evaluations draw, and a training should start without waiting for Matplotlib.
     from jobs.visualization import draw, figures
 
-    picture = draw.pixels(figures.draw_confusion(evaluation))
+    picture = draw.render_figure(figures.draw_confusion(evaluation))
     tf.summary.image('confusion_matrix', picture[None])
 
 

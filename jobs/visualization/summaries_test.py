@@ -13,7 +13,7 @@ from input_data import testing
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from jobs.training import train
-from jobs.visualization import summaries, summaries_batch
+from jobs.visualization import summaries
 
 SMALL = 'num_prime_capsules=2'
 
@@ -195,17 +195,17 @@ class FixedBatchTest(tf.test.TestCase):
 
     def test_stays_when_the_run_is_resumed_elsewhere_in_the_data(self):
         path = f'{self.create_tempdir().full_path}/summary_batch.npz'
-        first = summaries_batch.fixed_batch(path, self.batches(0))
+        first = summaries.fixed_batch(path, self.batches(0))
         self.assertAllEqual(first['images'][:, 0], np.arange(8))
-        again = summaries_batch.fixed_batch(path, self.batches(40))
+        again = summaries.fixed_batch(path, self.batches(40))
         self.assertAllEqual(again['images'], first['images'])
 
     def test_a_damaged_file_is_replaced(self):
         path = pathlib.Path(self.create_tempdir().full_path, 'summary_batch.npz')
-        summaries_batch.fixed_batch(path, self.batches(0))
+        summaries.fixed_batch(path, self.batches(0))
         for content in (b'', b'not a zip file', path.read_bytes()[:60]):
             path.write_bytes(content)
-            features = summaries_batch.fixed_batch(path, self.batches(40))
+            features = summaries.fixed_batch(path, self.batches(40))
             self.assertAllEqual(features['images'][:, 0], np.arange(40, 48))
 
 

@@ -63,7 +63,7 @@ FILES = some_files()
 
 
 def look_at(path: str) -> None:
-    image = any_image.read(path)
+    image = any_image.read_image(path)
     for prepare, depth in ((any_image.to_digit, 1), (any_image.to_photograph, 3)):
         pixels = prepare(image, SIDE, SIDE)
         assert (pixels.shape, pixels.dtype) == ((SIDE, SIDE, depth), np.uint8)
@@ -147,7 +147,7 @@ def test_icon_with_a_large_image_inside():
         only(),
         pytest.raises(UserError, match='10000x10000 pixels|100000000 pixels'),
     ):
-        any_image.read(path)
+        any_image.read_image(path)
 
 
 def test_format_that_unpacks_without_limit():
@@ -159,7 +159,7 @@ def test_format_that_unpacks_without_limit():
         only(),
         pytest.raises(UserError, match='file: found FITS; expected PNG'),
     ):
-        any_image.read(path)
+        any_image.read_image(path)
 
 
 @given(st.text('a.,*?[]!/ ', max_size=20))

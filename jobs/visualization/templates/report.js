@@ -7,6 +7,7 @@
   const canvas = document.getElementById('drawing');
   const testImage = document.getElementById('test-image');
   const lengthOutput = document.getElementById('length');
+  const outside = document.getElementById('outside');
   let digit = panel.digits[0];
 
   // Not every browser knows Float16Array: all 65,536 values, looked up by their bits.
@@ -73,7 +74,9 @@
   function show() {
     const capsule = digit.capsule.map((value, i) => value + Number(sliders[i].value));
     draw(decode(capsule, digit.label));
-    lengthOutput.value = Math.hypot(...capsule).toFixed(3);
+    const length = Math.hypot(...capsule);
+    lengthOutput.value = length.toFixed(3);
+    outside.hidden = length < 1;
     sliders.forEach((slider) => {
       const offset = Number(slider.value);
       slider.nextElementSibling.value = (offset < 0 ? '−' : '+') + Math.abs(offset).toFixed(2);
