@@ -15,15 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from input_data.errors import DataError
-from input_data.request import Batching, DatasetInfo, InputRequest
+from input_data.request import Batching, DatasetInfo, InputRequest, RawImages
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Each module has `inputs(request) -> (dataset, info)`; `check(request)`, which looks at every
-# example and raises DataError for the first that is broken; and EVAL_SIZE, the number of
-# examples to evaluate by default. They are imported at first use: the programs that write raw
-# files and records need no TensorFlow.
+# The modules are imported at first use: the programs that write raw files and records need no
+# TensorFlow.
 DATASETS: dict[str, str] = {
     'mnist': 'input_data.mnist.mnist_input_record',
     'shifted_mnist': 'input_data.mnist.shifted_mnist',
@@ -32,6 +30,14 @@ DATASETS: dict[str, str] = {
     'norb': 'input_data.norb.norb_input_record',
     'cifar10': 'input_data.cifar10.cifar10_input',
 }
+
+# What each module offers:
+#   inputs(request) -> (dataset, info)
+#   check(request), which looks at every example and raises DataError for the first broken one
+#   raw_images(info) -> RawImages, by which prediction and export treat images from outside
+#   EVAL_SIZE, the number of examples to evaluate by default
+#   SHIFT, only where images are moved on the fly: by how much without --shift, in pixels
+OFFERS = ('inputs', 'check', 'raw_images', 'EVAL_SIZE')
 
 
 def inputs(name: str, request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
@@ -45,6 +51,11 @@ def inputs(name: str, request: InputRequest) -> tuple[tf.data.Dataset, DatasetIn
       DataError: if files are missing, unreadable, corrupt or of another kind.
     """
     module = _module(name)
+    if request.shift is not None and not hasattr(module, 'SHIFT'):
+        raise DataError(
+            f'--shift={request.shift}: found --dataset={name}, whose files hold images as they '
+            'are; expected no --shift'
+        )
     if request.eval_size is None:
         request = dataclasses.replace(request, eval_size=module.EVAL_SIZE)
     return module.inputs(request)
@@ -59,11 +70,37 @@ def check(name: str, request: InputRequest) -> None:
     _module(name).check(request)
 
 
+def raw_images(name: str, info: DatasetInfo) -> RawImages:
+    """How images from outside become the network's input, as the data set's reader treats them.
+
+    Args:
+      name: a key of `DATASETS`.
+      info: of the network's input.
+    """
+    return _module(name).raw_images(info)
+
+
 def _module(name: str) -> ModuleType:
     if name not in DATASETS:
         known = ', '.join(DATASETS)
         raise DataError(f'--dataset: unknown data set {name!r}; valid data sets: {known}')
-    return importlib.import_module(DATASETS[name])
+    module = importlib.import_module(DATASETS[name])
+    if missing := [offer for offer in OFFERS if not hasattr(module, offer)]:
+        raise DataError(
+            f'--dataset={name}: found no {", ".join(missing)} in {module.__name__}; expected '
+            f'{", ".join(OFFERS)}'
+        )
+    return module
 
 
-__all__ = ['DATASETS', 'Batching', 'DataError', 'DatasetInfo', 'InputRequest', 'check', 'inputs']
+__all__ = [
+    'DATASETS',
+    'Batching',
+    'DataError',
+    'DatasetInfo',
+    'InputRequest',
+    'RawImages',
+    'check',
+    'inputs',
+    'raw_images',
+]

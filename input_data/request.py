@@ -1,6 +1,13 @@
 """What a job asks of a data set, and what it is told about it."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,3 +51,11 @@ class InputRequest:
     batching: Batching = Batching(128)  # of 'train'
     eval_batch_size: int = 100  # of 'test'
     eval_size: int | None = None  # most examples of 'test'; None for the data set's own number
+    shift: int | None = None  # largest move of digits made on the fly; None for the paper's
+
+
+class RawImages(NamedTuple):
+    """Images as they come from outside, and how the reader of test images treats them."""
+
+    shape: tuple[int, int, int]  # height, width, depth of a uint8 image
+    to_input: Callable[[tf.Tensor], tf.Tensor]  # uint8 [batch, *shape] -> the network's input

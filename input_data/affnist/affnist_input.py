@@ -21,6 +21,7 @@ from input_data.records import frames
 from input_data.records import read as records
 from input_data.request import DatasetInfo, InputRequest
 
+raw_images = mnist_input_record.raw_images
 EVAL_SIZE = 320_000  # the official test set: 32 transformations of each MNIST test digit
 OFFICIAL_NAMES = {
     'test': ('test.mat', 'test_batches'),

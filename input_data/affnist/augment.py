@@ -33,21 +33,7 @@ class Affine(NamedTuple):
     offset: np.ndarray  # float64 [k, 2]
 
 
-def uniform(seed: int, positions: np.ndarray) -> np.ndarray:
-    """Uniform numbers that are a function of the seed and the position alone.
-
-    Returns:
-      float64 [k, DRAWS] in [0, 1).
-    """
-    # Philox is a hash of (key, counter); the counter's low 64 bits count within a position.
-    words = [
-        np.random.Philox(key=seed, counter=int(position) << 64).random_raw(DRAWS)
-        for position in positions
-    ]
-    return (np.array(words, np.uint64) >> np.uint64(11)) * 2.0**-53
-
-
-def draw(uniforms: np.ndarray, images: np.ndarray, side: int) -> Affine:
+def choose_transformations(uniforms: np.ndarray, images: np.ndarray, side: int) -> Affine:
     """Rotation, shear and scales, then a move to anywhere where the whole digit is in the frame.
 
     Scales come first, then the shear along rows, then the rotation.
@@ -60,6 +46,7 @@ def draw(uniforms: np.ndarray, images: np.ndarray, side: int) -> Affine:
     Raises:
       DoesNotFit: if an image is larger than the frame once transformed.
     """
+    uniforms = uniforms.astype(np.float64)
     angle = np.deg2rad(MAX_ROTATION) * (2 * uniforms[:, 0] - 1)
     shear = MAX_SHEAR * (2 * uniforms[:, 1] - 1)
     rows, columns = (SCALES[0] + (SCALES[1] - SCALES[0]) * uniforms[:, 2:4]).T

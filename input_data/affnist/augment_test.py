@@ -4,8 +4,9 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from scipy import ndimage
 
+from input_data import draws
 from input_data.affnist import augment
-from input_data.mnist.testing import excess_chi_square
+from input_data.testing import excess_chi_square
 
 DRAWS = 10_000
 
@@ -26,32 +27,13 @@ def dots(count: int) -> np.ndarray:
     return images
 
 
+def uniforms_of(count: int, seed: int = 0) -> np.ndarray:
+    return draws.draw_uniform(seed, 'affnist', np.arange(count), augment.DRAWS).astype(float)
+
+
 class AffineTest(parameterized.TestCase):
-    def test_uniform_numbers_depend_on_seed_and_position_alone(self):
-        whole = augment.uniform(5, np.arange(1000))
-        self.assertEqual(whole.shape, (1000, augment.DRAWS))
-        np.testing.assert_array_equal(augment.uniform(5, np.arange(1000)[::-7]), whole[::-7])
-        self.assertLen(np.unique(whole), whole.size)
-        self.assertLess(np.mean(augment.uniform(6, np.arange(1000)) == whole), 0.01)
-
-    def test_uniform_numbers_never_change(self):
-        # So that a stand-in made today can be made again.
-        found = augment.uniform(1, np.array([2]))[0, :3]
-        np.testing.assert_array_equal(
-            found, [0.9456775220595027, 0.6952594558751128, 0.1050886760825529]
-        )
-
-    def test_uniform_numbers_are_uniform_and_independent(self):
-        cells = (augment.uniform(0, np.arange(DRAWS)) * 10).astype(int)
-        for column in range(augment.DRAWS):
-            self.assertLess(excess_chi_square(cells[:, column], 10), 4)
-            self.assertLess(excess_chi_square(cells[:-1, column] * 10 + cells[1:, column], 100), 4)
-            for other in range(column):
-                both = cells[:, column] * 10 + cells[:, other]
-                self.assertLess(excess_chi_square(both, 100), 4)
-
     def test_ranges(self):
-        matrix = augment.draw(augment.uniform(0, np.arange(DRAWS)), dots(DRAWS), 40).matrix
+        matrix = augment.choose_transformations(uniforms_of(DRAWS), dots(DRAWS), 40).matrix
         # matrix = rotation * shear * scales, so its columns give them back.
         down, right = matrix[:, :, 0], matrix[:, :, 1]
         angle = np.rad2deg(np.arctan2(-right[:, 0], right[:, 1]))
@@ -72,7 +54,7 @@ class AffineTest(parameterized.TestCase):
             self.assertLess(excess_chi_square(np.clip(place * 20, 0, 19).astype(int), 20), 4)
 
     def test_places_are_uniform_over_the_frame(self):
-        transformation = augment.draw(augment.uniform(0, np.arange(DRAWS)), dots(DRAWS), 40)
+        transformation = augment.choose_transformations(uniforms_of(DRAWS), dots(DRAWS), 40)
         centre = transformation.matrix.sum(axis=2) + transformation.offset  # of the dot
         reach = np.abs(transformation.matrix).sum(axis=2)
         place = (centre - reach + 1) / (41 - 2 * reach)
@@ -84,9 +66,9 @@ class AffineTest(parameterized.TestCase):
 
     def test_nothing_of_a_digit_is_lost(self):
         images = digit_like(300)
-        uniforms = augment.uniform(3, np.arange(300))
+        uniforms = uniforms_of(300, seed=3)
         uniforms[:200, 4:] = np.round(uniforms[:200, 4:])  # at the edges of the frame
-        transformation = augment.draw(uniforms, images, 40)
+        transformation = augment.choose_transformations(uniforms, images, 40)
         framed = augment.apply(transformation, images, 40)
         # The same on a canvas with 20 more pixels on every side.
         wider = transformation._replace(offset=transformation.offset + 20)
@@ -103,7 +85,7 @@ class AffineTest(parameterized.TestCase):
     @parameterized.parameters((28, 4), (31, 4), (20, 0))
     def test_renders_like_scipy(self, size, margin):
         images = digit_like(50, size, margin)
-        transformation = augment.draw(augment.uniform(4, np.arange(50)), images, 40)
+        transformation = augment.choose_transformations(uniforms_of(50, seed=4), images, 40)
         ours = augment.apply(transformation, images, 40)
         for image, matrix, offset, found in zip(images, *transformation, ours, strict=True):
             inverse = np.linalg.inv(matrix)
@@ -127,14 +109,14 @@ class AffineTest(parameterized.TestCase):
 
     def test_blank_image(self):
         blank = np.zeros((1, 28, 28), np.uint8)
-        transformation = augment.draw(np.full((1, 6), 0.5), blank, 40)
+        transformation = augment.choose_transformations(np.full((1, 6), 0.5), blank, 40)
         self.assertFalse(augment.apply(transformation, blank, 40).any())
 
     def test_too_large(self):
         images = np.full((3, 40, 40), 9, np.uint8)
         images[:2] = 0
         with self.assertRaises(augment.DoesNotFit) as caught:
-            augment.draw(np.full((3, 6), 0.9), images, 40)
+            augment.choose_transformations(np.full((3, 6), 0.9), images, 40)
         self.assertEqual(caught.exception.image, 2)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from input_data import draws
 from input_data.affnist import augment
 from input_data.errors import DataError
 
@@ -50,9 +51,9 @@ class StandIn:
     def _transformed(self, positions: np.ndarray) -> np.ndarray:
         digits = positions % len(self._images)
         images = self._images[digits]
-        uniforms = augment.uniform(self._seed, positions)
+        uniforms = draws.draw_uniform(self._seed, 'affnist', positions, augment.DRAWS)
         try:
-            transformation = augment.draw(uniforms, images, SIDE)
+            transformation = augment.choose_transformations(uniforms, images, SIDE)
         except augment.DoesNotFit as error:
             raise DataError(
                 f'--data_dir: test image {digits[error.image]} does not fit into {SIDE}x{SIDE} '

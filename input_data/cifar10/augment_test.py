@@ -2,9 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
-from absl.testing import parameterized
 
 from input_data.cifar10 import augment, testing
+from input_data.testing import excess_chi_square
 
 _DRAWS = 10_000
 
@@ -22,26 +22,25 @@ def distort_one(image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return testing.standardize(result)
 
 
+def drawn_for(count: int, seed: int = 0) -> np.ndarray:
+    return augment.draw_distortions(tf.range(count, dtype=tf.int64), seed).numpy()
+
+
 def channel_last(count: int) -> np.ndarray:
     images, _ = testing.random_images(count)
     return images.transpose(0, 2, 3, 1)  # [count, 32, 32, 3]
 
 
-class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
+class DistortionsTest(tf.test.TestCase):
     def assert_uniform(self, values: np.ndarray, cells: int):
-        """Chi-square: a fair source fails once in some 30,000 times; seeds are fixed."""
-        expected = len(values) / cells
-        counts = np.bincount(values, minlength=cells)
-        self.assertLen(counts, cells)
-        statistic = ((counts - expected) ** 2 / expected).sum()
-        self.assertLess(abs(statistic - (cells - 1)), 4 * np.sqrt(2 * (cells - 1)) + 4)
+        self.assertLess(excess_chi_square(values, cells), 4)
 
     def test_each_distortion_against_numpy(self):
         images = channel_last(200)
         images[0] = 7  # of which neither standardisation nor contrast can make anything
         images[1] = images[1] // 128 + 100  # dull: its deviation is small
-        drawn = augment.draws(tf.constant(1000, tf.int64), 200, 5).numpy()
-        found = augment.distort(images, tf.constant(1000, tf.int64), 5)
+        drawn = drawn_for(200, seed=5)
+        found = augment.distort(images, tf.constant(drawn))
         expected = np.stack([distort_one(*pair) for pair in zip(images, drawn, strict=True)])
         # Means of pixels up to 318 (255 + 63) are off by a few float32 roundings, which the
         # division by an image's least possible deviation makes larger.
@@ -52,7 +51,7 @@ class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_all_of_tensorflows_own_steps_agree(self):
         image = channel_last(1)
-        drawn = augment.draws(tf.constant(3, tf.int64), 1, 0).numpy()[0]
+        [drawn] = drawn_for(1)
         step = tf.image.crop_to_bounding_box(
             tf.cast(image[0], tf.float32), int(drawn[0] * 9), int(drawn[1] * 9), 24, 24
         )
@@ -60,7 +59,7 @@ class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
         step = tf.image.adjust_brightness(step, drawn[3] * 126 - 63)
         step = tf.image.adjust_contrast(step, 0.2 + 1.6 * drawn[4])
         expected = tf.image.per_image_standardization(step)
-        found = augment.distort(image, tf.constant(3, tf.int64), 0)[0]
+        found = augment.distort(image, tf.constant(drawn[None]))[0]
         self.assertAllClose(found, expected, rtol=0, atol=1e-5)
 
     def test_centre_against_numpy(self):
@@ -73,7 +72,7 @@ class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(augment.centre(images), expected, rtol=0, atol=1e-5)
 
     def test_every_place_and_both_sides_occur(self):
-        drawn = augment.draws(tf.constant(0, tf.int64), _DRAWS, 1).numpy()
+        drawn = drawn_for(_DRAWS, seed=1)
         rows, columns = (drawn[:, :2] * 9).astype(int).T
         flips = (drawn[:, 2] < 0.5).astype(int)
         self.assert_uniform(rows * 9 + columns, 81)
@@ -82,7 +81,7 @@ class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
         self.assert_uniform(flips[1:] * 2 + flips[:-1], 4)
 
     def test_brightness_and_contrast_are_uniform_and_independent(self):
-        drawn = augment.draws(tf.constant(0, tf.int64), _DRAWS, 1).numpy()
+        drawn = drawn_for(_DRAWS, seed=1)
         self.assertAllInRange(drawn, 0, 1, open_upper_bound=True)
         tenths = (drawn * 10).astype(int)
         for first in range(5):
@@ -96,7 +95,7 @@ class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
         image[..., 0] = 0
         image[0, 16, 16, 0] = 255  # inside of every crop
         images = np.repeat(image, _DRAWS, axis=0)
-        found = augment.distort(images, tf.constant(0, tf.int64), 2).numpy()
+        found = augment.distort(images, tf.constant(drawn_for(_DRAWS, seed=2))).numpy()
         places = found[..., 0].reshape(_DRAWS, -1).argmax(axis=1)
         rows, columns = np.divmod(places, 24)
         self.assertEqual((rows.min(), rows.max()), (8, 16))
@@ -107,14 +106,11 @@ class DistortionsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(found.mean(axis=(1, 2, 3)), np.zeros(_DRAWS), rtol=0, atol=1e-5)
         self.assertAllClose(found.std(axis=(1, 2, 3)), np.ones(_DRAWS), rtol=1e-4, atol=0)
 
-    @parameterized.parameters(0, 7, 2**40)
-    def test_draws_of_an_example_do_not_depend_on_its_batch(self, first):
-        whole = augment.draws(tf.constant(first, tf.int64), 12, 3).numpy()
-        for start, count in ((0, 5), (5, 7), (11, 1)):
-            part = augment.draws(tf.constant(first + start, tf.int64), count, 3)
-            self.assertAllEqual(part, whole[start : start + count])
-        self.assertLen(np.unique(whole), whole.size)
-        self.assertNotAllClose(augment.draws(tf.constant(first, tf.int64), 12, 4), whole)
+    def test_draws_of_an_example_do_not_depend_on_its_batch(self):
+        whole = drawn_for(12, seed=3)
+        for start, end in ((0, 5), (5, 12), (11, 12)):
+            part = augment.draw_distortions(tf.range(start, end, dtype=tf.int64), 3)
+            self.assertAllEqual(part, whole[start:end])
 
 
 if __name__ == '__main__':

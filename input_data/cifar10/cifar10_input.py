@@ -16,7 +16,7 @@ from input_data.cifar10 import augment, raw
 from input_data.errors import DataError
 from input_data.records import paths as record_paths
 from input_data.records import read as records
-from input_data.request import DatasetInfo, InputRequest
+from input_data.request import DatasetInfo, InputRequest, RawImages
 
 EVAL_SIZE = 10_000  # the test set, and the release's default
 
@@ -73,6 +73,12 @@ def check(request: InputRequest) -> None:
         records.check(paths, _fault)
 
 
+def raw_images(info: DatasetInfo) -> RawImages:
+    """Photographs of 32x32 pixels, of which the network sees the middle."""
+    del info
+    return RawImages((raw.HEIGHT, raw.WIDTH, raw.DEPTH), augment.centre)
+
+
 def find(request: InputRequest) -> list[str]:
     """The files of a request: .bin files of the binary version, or record files.
 
@@ -97,8 +103,8 @@ def find(request: InputRequest) -> list[str]:
 
 def training_features(indexed: Indexed, seed: int) -> Features:
     """Raw images at neighbouring positions -> distorted features; see `augment.distort`."""
-    images = augment.distort(indexed.raw['image'], indexed.positions[0], seed)
-    return _features(images, indexed.raw['label'])
+    drawn = augment.draw_distortions(indexed.positions, seed)
+    return _features(augment.distort(indexed.raw['image'], drawn), indexed.raw['label'])
 
 
 def test_features(indexed: Indexed) -> Features:

@@ -1,19 +1,15 @@
 """Shifted digits and overlapping pairs of them (paper section 6), in pure NumPy.
 
-Nothing here keeps a random state. A draw is a hash of (seed, split, what is drawn, base digit,
-number of the pair), so that any example can be made alone, in any order, by any process, and is
-always the same: the writer of records and a reader that makes pairs on the fly agree byte for byte.
+What is drawn is a function of (seed, split, base digit, number of the pair): see `draws`. So the
+writer of records and a reader that makes pairs on the fly agree byte for byte.
 """
-
-import hashlib
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from input_data import draws
 from input_data.errors import DataError
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_PERMUTATION_ROUNDS = 4
 _MAX_SIDE = 4096
 
 
@@ -58,32 +54,13 @@ def merge(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return first + np.minimum(second, 255 - first)
 
 
-def permute(positions: np.ndarray, count: int, key: str) -> np.ndarray:
-    """A fixed random permutation of range(count) that needs no memory.
-
-    A Feistel network permutes the next larger power of 4; what falls outside range(count) goes
-    through it again until it is inside.
-
-    Args:
-      positions: int64 [k], each in range(count).
-      count: how many numbers are permuted.
-      key: another key gives another permutation.
-
-    Returns:
-      int64 [k], where each position goes.
-    """
-    half = np.uint64(max(1, -(-(count - 1).bit_length() // 2)))
-    mask = (np.uint64(1) << half) - np.uint64(1)
-    keys = [f'{key}/round {turn}' for turn in range(_PERMUTATION_ROUNDS)]
-    result = positions.astype(np.uint64)
-    outside = np.arange(len(result))
-    while len(outside):
-        left, right = result[outside] >> half, result[outside] & mask
-        for round_key in keys:
-            left, right = right, left ^ (_random_bits(round_key, right) & mask)
-        result[outside] = (left << half) | right
-        outside = outside[result[outside] >= count]
-    return result.astype(np.int64)
+def check_shift(shift: int, height: int, width: int) -> None:
+    """Raises DataError for a move that would take a whole image of this size out of the frame."""
+    if not 0 <= shift < min(height, width):
+        raise DataError(
+            f'--shift={shift}: out of range; expected 0 to {min(height, width) - 1} pixels for '
+            f'padded images of {height}x{width}'
+        )
 
 
 class Singles:
@@ -115,14 +92,20 @@ class Singles:
 class Pairs:
     """Overlapping digits of two classes: MultiMNIST (paper section 6.1, release).
 
-    Every digit is the base of `num_pairs` pairs. Partners are drawn uniformly, with replacement,
-    from the digits of the same split that have another label; both digits of a pair move by
-    independent uniform draws from [-shift, shift] on each axis. Pair k of a base digit does not
-    depend on num_pairs.
+    Every digit is the base of `num_pairs` pairs, or of as many as there are digits with another
+    label: no two of its pairs have the same partner. A base digit moves by one draw that is kept
+    for all its pairs, a partner by a draw of its own for each pair; draws are uniform in
+    [-shift, shift] on each axis. Pair k of a base digit does not depend on num_pairs.
 
     Attributes:
       count: number of pairs.
       height, width, depth: size of an example, after padding.
+      shift: the largest move on each axis, in pixels.
+      base_moves: int64 [n, 2], rows and columns that each digit moves as a base, in pixels.
+      partner_keys: int64 [n, 8], of `draws.permute`: which digits become its partners, in turn.
+      candidates: int64 [n], how many digits have another label than each digit.
+      own_starts: int64 [n], where the digits of its label start in `by_label`.
+      by_label: int64 [n], digits sorted by label.
     """
 
     depth = 1
@@ -140,43 +123,46 @@ class Pairs:
     ) -> None:
         """Takes uint8 images [n, h, w] and labels [n]; raises DataError if pairs cannot be made."""
         self.height, self.width = _checked_size(images, shift, pad)
-        if not 1 <= num_pairs < 1 << 32:
-            raise DataError(
-                f'--num_pairs={num_pairs}: out of range; expected 1 or more, below 2^32'
-            )
+        if num_pairs < 1:
+            raise DataError(f'--num_pairs={num_pairs}: out of range; expected 1 or more')
         if labels.min() == labels.max():
             raise DataError(
                 f'--split={split}: all {len(labels)} digits have label {labels[0]}; expected '
                 'two labels or more, since a partner has another label'
             )
-        self._images, self._labels, self._shift, self._pad = images, labels, shift, pad
-        self._num_pairs, self._key = num_pairs, f'{seed}/{split}'
-        self.count = len(images) * num_pairs
-        self._by_label = np.argsort(labels, kind='stable')
-        self._label_counts = np.bincount(labels, minlength=256)
-        self._label_starts = np.cumsum(self._label_counts) - self._label_counts
+        self._images, self._labels, self._pad, self.shift = images, labels, pad, shift
+        self._seed, self._split = seed, split
+        digits = np.arange(len(labels))
+        self.base_moves = self._draw_moves('base', digits)
+        self.partner_keys = draws.draw_words(
+            seed, f'{split} partner', digits, draws.PERMUTATION_KEY
+        )
+        self.by_label = np.argsort(labels, kind='stable')
+        label_counts = np.bincount(labels)
+        self.candidates = len(labels) - label_counts[labels]
+        self.own_starts = (np.cumsum(label_counts) - label_counts)[labels]
+        self._num_pairs = np.minimum(num_pairs, self.candidates)  # [n]
+        self._ends = np.cumsum(self._num_pairs)  # [n]
+        self.count = int(self._ends[-1])
 
-    def draw(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def draw_pairs(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which digits make up the given pairs, and how they move.
 
         Args:
-          pairs: int64 [k]; pair i has base digit i // num_pairs.
+          pairs: int64 [k], numbers of pairs: those of the first base digit come first.
 
         Returns:
           base [k] and partner [k], indices of digits; moves [k, 2, 2] in pixels: (base, partner) by
           (row, column).
         """
-        base, number = np.divmod(pairs, self._num_pairs)
-        counter = (base << 32) | number
-        own_label = self._labels[base]
-        candidates = len(self._labels) - self._label_counts[own_label]
-        rank = self._uniform('partner', counter, candidates)
+        base = np.searchsorted(self._ends, pairs, side='right')
+        number = pairs - (self._ends - self._num_pairs)[base]
+        candidates = self.candidates[base]
+        rank = draws.permute(number, candidates, self.partner_keys[base])
         # In the order sorted by label the digits of one's own label are one run, to step over.
-        rank += np.where(rank < self._label_starts[own_label], 0, self._label_counts[own_label])
-        axes = ('base row', 'base column', 'partner row', 'partner column')
-        side = 2 * self._shift + 1
-        moves = np.stack([self._uniform(axis, counter, side) for axis in axes], axis=1)  # [k, 4]
-        return base, self._by_label[rank], moves.reshape(-1, 2, 2) - self._shift  # moves [k, 2, 2]
+        rank += np.where(rank < self.own_starts[base], 0, len(self._labels) - candidates)
+        moves = [self.base_moves[base], self._draw_moves('partner', (base << 32) | number)]
+        return base, self.by_label[rank], np.stack(moves, axis=1)
 
     def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Features that vary, of the examples at the given positions in the files.
@@ -190,7 +176,10 @@ class Pairs:
         Returns:
           label_1 and label_2 [k]; image_raw_1, image_raw_2 and merged_raw uint8 [k, height, width].
         """
-        base, partner, moves = self.draw(permute(positions, self.count, f'{self._key}/order'))
+        key = draws.draw_words(
+            self._seed, f'{self._split} order', np.zeros(1, np.int64), draws.PERMUTATION_KEY
+        )
+        base, partner, moves = self.draw_pairs(draws.permute(positions, self.count, key))
         first, second = (
             shift_images(pad_images(self._images[digit], self._pad), *moves[:, which].T)
             for which, digit in enumerate((base, partner))
@@ -203,10 +192,9 @@ class Pairs:
             'merged_raw': merge(first, second),
         }
 
-    def _uniform(self, name: str, counter: np.ndarray, below: int | np.ndarray) -> np.ndarray:
-        # Scaling 32 random bits is off from uniform by less than below / 2^32.
-        bits = _random_bits(f'{self._key}/{name}', counter.astype(np.uint64)) >> np.uint64(32)
-        return ((bits * np.asarray(below, np.uint64)) >> np.uint64(32)).astype(np.int64)
+    def _draw_moves(self, which: str, positions: np.ndarray) -> np.ndarray:
+        words = draws.draw_words(self._seed, f'{self._split} {which} move', positions, 2)
+        return draws.scale(words, 2 * self.shift + 1) - self.shift  # [k, 2]
 
 
 def _windows(images: np.ndarray, margin: int) -> np.ndarray:
@@ -221,18 +209,5 @@ def _checked_size(images: np.ndarray, shift: int, pad: int) -> tuple[int, int]:
         raise DataError(
             f'--pad={pad}: padded images are {height}x{width}; expected {_MAX_SIDE} at most'
         )
-    if not 0 <= shift < min(height, width):
-        raise DataError(
-            f'--shift={shift}: out of range; expected 0 to {min(height, width) - 1} pixels for '
-            f'padded images of {height}x{width}'
-        )
+    check_shift(shift, height, width)
     return height, width
-
-
-def _random_bits(key: str, counter: np.ndarray) -> np.ndarray:
-    """SplitMix64 (Steele, Lea and Flood, 2014): uint64 bits for each uint64 counter."""
-    start = np.frombuffer(hashlib.sha256(key.encode()).digest()[:8], '<u8')
-    bits = start + counter * _GOLDEN
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))

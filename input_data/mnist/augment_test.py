@@ -3,8 +3,10 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
+from input_data import draws
 from input_data.errors import DataError
 from input_data.mnist import augment
+from input_data.testing import excess_chi_square
 
 _DRAWS = 10_000
 
@@ -27,17 +29,7 @@ def _moved(image: np.ndarray, row: int, column: int) -> np.ndarray:
 
 class ShiftTest(parameterized.TestCase):
     def assert_uniform(self, values: np.ndarray, cells: int):
-        """Chi-square test: fails a fair source once in 30,000 times (4 standard deviations).
-
-        The statistic of `cells` cells has mean cells - 1 and variance 2 * (cells - 1). As seeds
-        are fixed, a passing test passes always.
-        """
-        counts = np.bincount(values, minlength=cells)
-        self.assertLen(counts, cells)
-        expected = len(values) / cells
-        statistic = ((counts - expected) ** 2 / expected).sum()
-        freedom = cells - 1
-        self.assertLess(abs(statistic - freedom), 4 * np.sqrt(2 * freedom) + 4)
+        self.assertLess(excess_chi_square(values, cells), 4)
 
     def test_pads_with_zeros_all_around(self):
         images, _ = _digits(3)
@@ -67,32 +59,6 @@ class ShiftTest(parameterized.TestCase):
         self.assertEqual(merged.dtype, np.uint8)
         np.testing.assert_array_equal(merged, np.minimum(first + second, 255))
 
-    @parameterized.parameters(1, 2, 3, 4, 5, 17, 64, 1000, 4097)
-    def test_permutes(self, count):
-        order = augment.permute(np.arange(count), count, 'key')
-        np.testing.assert_array_equal(np.sort(order), np.arange(count))
-        reversed_order = augment.permute(np.arange(count)[::-1], count, 'key')
-        np.testing.assert_array_equal(reversed_order[::-1], order)
-
-    def test_permutes_more_than_memory_holds(self):
-        count = 60_000_000
-        order = augment.permute(np.arange(_DRAWS), count, 'key')
-        self.assertLen(np.unique(order), _DRAWS)
-        self.assertBetween(order.min(), 0, count - 1)
-        self.assert_uniform(order * 20 // count, 20)
-
-    def test_permutation_mixes_shards_and_neighbours(self):
-        shards = 10
-        order = augment.permute(np.arange(_DRAWS), _DRAWS, 'key')
-        shard_of = np.arange(_DRAWS) * shards // _DRAWS
-        # Every base digit's 100 pairs over 10 files: where they come from and where they go.
-        source = order * shards // _DRAWS
-        self.assert_uniform(shard_of * shards + source, shards * shards)
-        steps = np.abs(np.diff(order))
-        # The mean distance of two uniform draws is a third of the range, give or take 0.24 of it.
-        self.assertLess(abs(steps.mean() / _DRAWS - 1 / 3), 4 * 0.24 / np.sqrt(_DRAWS))
-        self.assertFalse(np.array_equal(order, augment.permute(np.arange(_DRAWS), _DRAWS, 'other')))
-
     @parameterized.parameters((0, 0), (1, 0), (2, 1), (4, 3))
     def test_singles(self, most, pad):
         images, labels = _digits(7)
@@ -108,29 +74,65 @@ class ShiftTest(parameterized.TestCase):
         )
         np.testing.assert_array_equal(features['label'], np.repeat(labels, number))
 
-    def test_moves_are_uniform_and_independent(self):
-        images, labels = _digits(100)
-        source = augment.Pairs(images, labels, num_pairs=_DRAWS // 100, shift=2, pad=1)
-        _, _, moves = source.draw(np.arange(_DRAWS))
-        cells = moves.reshape(_DRAWS, 4) + 2
-        self.assertEqual((cells.min(), cells.max()), (0, 4))
-        for first in range(4):
-            self.assert_uniform(cells[:, first], 5)
-            for second in range(first):
-                self.assert_uniform(cells[:, first] * 5 + cells[:, second], 25)
-            self.assert_uniform(cells[:-1, first] * 5 + cells[1:, first], 25)
+    def test_a_base_digit_has_one_move_and_each_partner_its_own(self):
+        images, labels = _digits(_DRAWS)
+        source = augment.Pairs(images, labels, num_pairs=3, shift=2, pad=1)
+        self.assertEqual(source.count, 3 * _DRAWS)
+        base, partner, moves = source.draw_pairs(np.arange(source.count))
+        np.testing.assert_array_equal(base, np.repeat(np.arange(_DRAWS), 3))
+        moves = moves.reshape(_DRAWS, 3, 4) + 2  # [bases, pairs, (base, partner) by (row, column)]
+        self.assertEqual((moves.min(), moves.max()), (0, 4))
+        np.testing.assert_array_equal(moves[:, 1:, :2], moves[:, :2, :2])
+        # Both axes of the base, and of each of its three partners.
+        drawn = [*moves[:, 0, :2].T, *moves[:, :, 2:].reshape(_DRAWS, 6).T]
+        for number, values in enumerate(drawn):
+            self.assert_uniform(values, 5)
+            self.assert_uniform(values[:-1] * 5 + values[1:], 25)
+            for other in drawn[:number]:
+                self.assert_uniform(values * 5 + other, 25)
+        # A digit that is a partner moves by its own draws, not by those it has as a base.
+        as_base = moves[partner, 0, 0] * 5 + moves.reshape(-1, 4)[:, 2]
+        self.assert_uniform(as_base, 25)
 
-    def test_partners_are_uniform_over_other_labels(self):
+    def test_partners_are_uniform_and_without_replacement(self):
+        """The first two partners of each of 10,000 base digits, and all of them."""
+        labels = np.random.RandomState(2).permutation(np.repeat([0, 1, 2], [5, 10, 5]))
         images, _ = _digits(20)
-        labels = np.array([0] * 5 + [1] * 10 + [2] * 5, np.uint8)
-        labels = np.random.RandomState(2).permutation(labels)
-        source = augment.Pairs(images, labels, num_pairs=_DRAWS, shift=1)
-        for base in (np.flatnonzero(labels == label)[0] for label in range(3)):
-            drawn_base, partner, _ = source.draw(base * _DRAWS + np.arange(_DRAWS))
-            self.assertEqual(set(drawn_base), {base})
-            others = np.flatnonzero(labels != labels[base])
-            self.assertContainsSubset(set(partner), set(others))
-            self.assert_uniform(np.searchsorted(others, partner), len(others))
+        for label in range(3):
+            base = np.flatnonzero(labels == label)[0]
+            others = np.flatnonzero(labels != label)
+            ranks = []
+            for seed in range(_DRAWS // 10):
+                source = augment.Pairs(images, labels, num_pairs=99, shift=1, seed=seed)
+                drawn_base, partner, _ = source.draw_pairs(np.arange(source.count))
+                partners = partner[drawn_base == base]
+                self.assertCountEqual(partners, others)
+                ranks.append(np.searchsorted(others, partners))
+            ranks, count = np.array(ranks), len(others)
+            for place in range(count):
+                self.assert_uniform(ranks[:, place], count)
+            second = ranks[:, 1] - (ranks[:, 1] > ranks[:, 0])  # among those that are left
+            self.assert_uniform(second, count - 1)
+
+    def test_partners_of_many_bases_are_uniform(self):
+        images, labels = _digits(_DRAWS)
+        source = augment.Pairs(images, labels, num_pairs=2, shift=1)
+        base, partner, _ = source.draw_pairs(np.arange(source.count))
+        self.assertTrue(np.all(labels[base] != labels[partner]))
+        for pair in range(2):
+            found = partner[pair::2]
+            self.assert_uniform(found * 50 // _DRAWS, 50)
+            neighbours = (found[:-1] * 10 // _DRAWS) * 10 + found[1:] * 10 // _DRAWS
+            self.assert_uniform(neighbours, 100)
+        self.assert_uniform((partner[::2] * 10 // _DRAWS) * 10 + partner[1::2] * 10 // _DRAWS, 100)
+
+    @parameterized.parameters((1, [1, 1, 1]), (12, [12, 10, 12]), (2**40, [15, 10, 15]))
+    def test_each_base_has_exactly_num_pairs_where_there_are_as_many_partners(self, asked, given):
+        images, labels = _digits(20)[0], np.repeat([0, 1, 2], [5, 10, 5])
+        source = augment.Pairs(images, labels, num_pairs=asked, shift=1)
+        base, partner, _ = source.draw_pairs(np.arange(source.count))
+        np.testing.assert_array_equal(np.bincount(base), np.array(given)[labels])
+        self.assertLen({*zip(base, partner, strict=True)}, source.count)
 
     def test_a_pair_depends_only_on_seed_split_digit_and_number(self):
         images, labels = _digits(40)
@@ -140,8 +142,8 @@ class ShiftTest(parameterized.TestCase):
             source = augment.Pairs(images, labels, num_pairs=num_pairs, **options)
             base = np.arange(40)[:, np.newaxis]
             wanted = (base * num_pairs + np.arange(5)).ravel()
-            whole = source.draw(np.arange(source.count))
-            for part, all_of_it in zip(source.draw(wanted[::-1]), whole, strict=True):
+            whole = source.draw_pairs(np.arange(source.count))
+            for part, all_of_it in zip(source.draw_pairs(wanted[::-1]), whole, strict=True):
                 np.testing.assert_array_equal(part[::-1], all_of_it[wanted])
             return np.concatenate([whole[1][wanted], whole[2][wanted].ravel()])
 
@@ -154,8 +156,9 @@ class ShiftTest(parameterized.TestCase):
         images, labels = _digits(12)
         source = augment.Pairs(images, labels, num_pairs=4, shift=3, pad=1, seed=5)
         features = source.features(np.arange(source.count))
-        order = augment.permute(np.arange(source.count), source.count, '5/train/order')
-        base, partner, moves = source.draw(order)
+        key = draws.draw_words(5, 'train order', np.array([0]), draws.PERMUTATION_KEY)
+        order = draws.permute(np.arange(source.count), source.count, key)
+        base, partner, moves = source.draw_pairs(order)
         self.assertCountEqual(base, np.repeat(np.arange(12), 4))
         padded = augment.pad_images(images, 1)
         first = [_moved(padded[i], *move[0]) for i, move in zip(base, moves, strict=True)]

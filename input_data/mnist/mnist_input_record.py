@@ -12,7 +12,7 @@ from input_data.batching import Features, Indexed, Raw
 from input_data.errors import DataError
 from input_data.records import paths as record_paths
 from input_data.records import read as records
-from input_data.request import DatasetInfo, InputRequest
+from input_data.request import DatasetInfo, InputRequest, RawImages
 
 TRAIN_SHIFT, TEST_SHIFT = 2, 0  # the files of a directory that the release reads
 MNIST_CLASSES = 10
@@ -74,6 +74,16 @@ def check(request: InputRequest) -> None:
     records.check(paths, lambda example: _fault(example, info))
 
 
+def raw_images(info: DatasetInfo) -> RawImages:
+    """Digits of the network's size; see `input_data.raw_images`."""
+    return RawImages((info.height, info.width, info.depth), to_input)
+
+
+def to_input(pixels: tf.Tensor) -> tf.Tensor:
+    """uint8 pixels -> float32 in [0, 1]."""
+    return tf.cast(pixels, tf.float32) / 255
+
+
 def find(request: InputRequest) -> list[str]:
     """The record files of a request.
 
@@ -110,10 +120,10 @@ def find(request: InputRequest) -> list[str]:
 def to_features(indexed: Indexed, num_classes: int) -> Features:
     """Raw digits -> features; see `input_data.inputs`."""
     raw = indexed.raw
-    images = tf.cast(raw['image'], tf.float32) / 255  # [batch, height, width, 1]
+    images = to_input(raw['image'])  # [batch, height, width, 1]
     target_images = images[:, None]
     if 'target_images' in raw:
-        target_images = tf.cast(raw['target_images'], tf.float32) / 255
+        target_images = to_input(raw['target_images'])
     return {
         'images': images,
         'labels': batching.one_hot_labels(raw['labels'], num_classes),

@@ -155,15 +155,15 @@ class MnistShiftTest(parameterized.TestCase):
         self.assertEqual(joined, pathlib.Path(whole).read_bytes())
 
     def test_pairs_of_a_digit_spread_over_shards(self):
-        paths = self._run('--multi_targets', '--num_pairs=100', '--shift=0', '--max_shard=1500')
+        paths = self._run('--multi_targets', '--num_pairs=27', '--shift=0', '--max_shard=405')
         self.assertLen(paths, 2)
         count = collections.Counter(
             (example['label_1'][0], path) for path in paths for example in _examples(path)
         )
-        # 300 pairs of each first label, halved by fair draws: 150 +- 8.7, and 5 deviations.
+        # 81 pairs of each first label, halved by fair draws: 40.5 +- 4.5, and 5 deviations.
         self.assertLen(count, 20)
         for found in count.values():
-            self.assertBetween(found, 150 - 44, 150 + 44)
+            self.assertBetween(found, 40.5 - 22.5, 40.5 + 22.5)
 
     def test_same_seed_same_bytes_for_any_workers(self):
         multi, single = ['--multi_targets', '--num_pairs=30'], ['--multi_targets=false']
@@ -252,7 +252,10 @@ class MnistShiftTest(parameterized.TestCase):
     )
     def test_killed_in_the_middle_leaves_no_file(self, number, status):
         script = _ROOT / 'input_data' / 'mnist' / 'mnist_shift.py'
-        arguments = ['--multi_targets', '--num_pairs=20000', '--pad=11', '--num_workers=2']
+        self.images['train'] = np.tile(self.images['train'], (100, 1, 1))
+        self.labels['train'] = np.tile(self.labels['train'], 100)
+        self._write('train')
+        arguments = ['--multi_targets', '--num_pairs=1000', '--pad=11', '--num_workers=2']
         process = subprocess.Popen(
             [sys.executable, script, f'--data_dir={self.folder}', *arguments],
             stdout=subprocess.PIPE,

@@ -7,31 +7,31 @@ file to write. The test pairs are fixed: those that mnist_shift.py writes.
 import numpy as np
 import tensorflow as tf
 
-from input_data import batching
+from input_data import batching, draws
 from input_data.batching import Examples, Indexed, Raw
-from input_data.mnist import augment, mnist_input_raw, tensor_shift
+from input_data.mnist import augment, mnist_input_raw, mnist_input_record, tensor_shift
 from input_data.mnist.mnist_input_raw import RawDigits
 from input_data.mnist.mnist_input_record import to_features
 from input_data.mnist.tensor_shift import PaddedImages
 from input_data.request import DatasetInfo, InputRequest
 
+raw_images = mnist_input_record.raw_images
 # Paper section 6.1: each digit is shifted up to 4 pixels in each direction, in a 36x36 image.
 SHIFT, PAD = 4, 4
 TEST_PAIRS = 1000  # of each digit, paper section 6.1
 TEST_SEED = 0  # the default of mnist_shift.py
 EVAL_SIZE = 10_000  # the release's default, of 10 million
-DRAWS = 5  # of one pair: partner; row and column of each digit
 
 
 def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     """Batches of pairs, pixels in [0, 1]; the image is the sum of both digits, clipped at 1.
 
-    Training: each epoch shows every digit once with a partner, drawn uniformly from the digits of
-    other classes; both move by independent uniform draws. A pair is a function of the seed and its
-    position in the line of training examples. `DatasetInfo.num_examples` is one epoch.
+    Training: each epoch shows every digit once, as the base of its next pair; pairs are
+    distributed as those that mnist_shift.py writes (`augment.Pairs`). A pair is a function of the
+    seed and its position in the line of training examples. `DatasetInfo.num_examples` is one epoch.
 
-    Test: exactly the records, in their order, of mnist_shift.py with --multi_targets, --shift=4,
-    --pad=4, --num_pairs=1000 and the same split. See `input_data.inputs` for the batches.
+    Test: exactly the records, in their order, of mnist_shift.py with --multi_targets, --pad=4,
+    --num_pairs=1000 and the same shift and split. See `input_data.inputs` for the batches.
 
     Raises:
       DataError: if raw files are missing or damaged, hold a single class, or num_targets is not 2.
@@ -42,14 +42,14 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         digits.images,
         digits.labels,
         num_pairs=TEST_PAIRS,
-        shift=SHIFT,
+        shift=SHIFT if request.shift is None else request.shift,
         pad=PAD,
-        seed=TEST_SEED,
+        seed=request.batching.seed if request.split == 'train' else TEST_SEED,
         split=mnist_input_raw.split_name(request),
     )
     if request.split == 'train':
         num_examples = len(digits.images)
-        indexed = _training(digits, request.batching)
+        indexed = _training(digits, pairs, request.batching)
     else:
         limit = pairs.count if request.eval_size is None else request.eval_size
         num_examples = min(limit, pairs.count)
@@ -66,19 +66,21 @@ def check(request: InputRequest) -> None:
 class PairMaker:
     """Makes training pairs inside a pipeline."""
 
-    def __init__(self, digits: RawDigits, seed: int):
-        """Takes digits of at least two classes."""
-        counts = np.bincount(digits.labels)
-        self._seed = seed
-        self._images = PaddedImages(digits.images, PAD, SHIFT)
+    def __init__(self, digits: RawDigits, pairs: augment.Pairs, seed: int):
+        """Takes digits and how they are paired."""
+        self._seed, self._shift = seed, pairs.shift
+        self._images = PaddedImages(digits.images, PAD, pairs.shift)
         with tf.device('CPU'):
             self._labels = tf.constant(digits.labels, tf.int64)
-            self._by_label = tf.constant(np.argsort(digits.labels, kind='stable'))
-            self._label_counts = tf.constant(counts, tf.int64)
-            self._label_starts = tf.constant(np.cumsum(counts) - counts, tf.int64)
+            self._by_label = tf.constant(pairs.by_label)
+            # What belongs to each digit as a base.
+            self._base_moves = tf.constant(pairs.base_moves)
+            self._partner_keys = tf.constant(pairs.partner_keys)
+            self._candidates = tf.constant(pairs.candidates)
+            self._own_starts = tf.constant(pairs.own_starts)
 
-    def draw(self, positions: tf.Tensor, base: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Partners and moves for base digits.
+    def draw_pairs(self, positions: tf.Tensor, base: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Partners and moves for base digits; a digit's pair in epoch k is its pair k.
 
         Args:
           positions: int64 [batch], consecutive, in the line of training examples.
@@ -88,25 +90,28 @@ class PairMaker:
           partner int64 [batch], indices of digits; moves int64 [batch, 2, 2] in pixels: (base,
           partner) by (row, column).
         """
-        words = tensor_shift.random_words(self._seed, positions, DRAWS)
-        own = tf.gather(self._labels, base)
-        own_count = tf.gather(self._label_counts, own)
-        rank = tensor_shift.below(words[:, 0], tf.size(self._labels, tf.int64) - own_count)
+        num_digits = tf.size(self._labels, tf.int64)
+        candidates = tf.gather(self._candidates, base)
+        number = positions // num_digits % candidates
+        rank = draws.tensor_permute(number, candidates, tf.gather(self._partner_keys, base))
         # In the order sorted by label the digits of one's own label are one run, to step over.
-        rank += tf.where(rank < tf.gather(self._label_starts, own), tf.zeros_like(rank), own_count)
-        moves = tensor_shift.below(words[:, 1:], 2 * SHIFT + 1) - SHIFT
-        return tf.gather(self._by_label, rank), tf.reshape(moves, [-1, 2, 2])
+        before = rank < tf.gather(self._own_starts, base)
+        rank += tf.where(before, tf.zeros_like(rank), num_digits - candidates)
+        words = draws.tensor_words(self._seed, 'multi_mnist', positions, 2)
+        partner_moves = draws.scale(words, 2 * self._shift + 1) - self._shift  # [batch, 2]
+        moves = tf.stack([tf.gather(self._base_moves, base), partner_moves], axis=1)
+        return tf.gather(self._by_label, rank), moves  # moves [batch, 2, 2]
 
     def raw(self, positions: tf.Tensor, base: tf.Tensor) -> Raw:
-        """The pairs that `draw` gives, as `mnist_input_record.to_features` takes them."""
-        partner, moves = self.draw(positions, base)
+        """The pairs that `draw_pairs` gives, as `mnist_input_record.to_features` takes them."""
+        partner, moves = self.draw_pairs(positions, base)
         chosen = tf.stack([base, partner], axis=1)  # [batch, 2]
         targets = [self._images.take(chosen[:, which], moves[:, which]) for which in range(2)]
         return _raw_pairs(tf.gather(self._labels, chosen), *targets, tensor_shift.merge(*targets))
 
 
-def _training(digits: RawDigits, cut: batching.Batching) -> tf.data.Dataset:
-    maker = PairMaker(digits, cut.seed)
+def _training(digits: RawDigits, pairs: augment.Pairs, cut: batching.Batching) -> tf.data.Dataset:
+    maker = PairMaker(digits, pairs, cut.seed)
     bases = Examples({'digit': np.arange(len(digits.images))}).training(cut)
     return bases.map(
         lambda batch: Indexed(batch.positions, maker.raw(batch.positions, batch.raw['digit'])),

@@ -1,6 +1,7 @@
 """Pairs made on the fly: statistics, newness, and test pairs equal to the written records."""
 
 import contextlib
+import dataclasses
 import io
 
 import numpy as np
@@ -10,7 +11,7 @@ from absl.testing import parameterized
 from input_data import Batching, InputRequest, inputs
 from input_data.mnist import augment, mnist_shift, multi_mnist, testing
 from input_data.mnist.mnist_input_raw import RawDigits
-from input_data.mnist.testing import excess_chi_square
+from input_data.testing import excess_chi_square
 
 DRAWS = 10_000
 
@@ -33,19 +34,20 @@ class MultiMnistTest(tf.test.TestCase, parameterized.TestCase):
         batches = list(dataset.take(steps).as_numpy_iterator())
         return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
 
-    @parameterized.parameters(('test', False, 'test'), ('test', True, 'valid_test'))
-    def test_test_pairs_are_the_written_records(self, split, validate, written_split):
-        testing.write_raw(self.directory)
-        flags = '--shift=4 --pad=4 --num_pairs=1000 --max_shard=2000 --multi_targets=true'
+    @parameterized.parameters(('test', False, None), ('valid_test', True, 6))
+    def test_test_pairs_are_the_written_records(self, written_split, validate, shift):
+        testing.write_raw(self.directory, {'train': 30, 'test': 12})
+        flags = f'--shift={shift or 4} --pad=4 --num_pairs=1000 --max_shard=30 --multi_targets=true'
         arguments = [f'--data_dir={self.directory}', f'--split={written_split}', *flags.split()]
         with contextlib.redirect_stdout(io.StringIO()):
             self.assertEqual(mnist_shift.run(arguments), 0)
         options = dict(num_targets=2, validate=validate, eval_batch_size=512, eval_size=10**9)
-        request = InputRequest(self.directory, split, **options)
-        made, info = inputs('multi_mnist', request)
+        request = InputRequest(self.directory, 'test', **options)
+        made, info = inputs('multi_mnist', dataclasses.replace(request, shift=shift))
         records, records_info = inputs('mnist', request)
         self.assertEqual(info, records_info)
-        self.assertEqual(info.num_examples, {'test': 12_000, 'valid_test': 5000}[written_split])
+        # Digits 0 and 1 are there twice, but among the five that are held out.
+        self.assertEqual(info.num_examples, {'test': 12 * 11 - 4, 'valid_test': 20}[written_split])
         pairs = zip(made.as_numpy_iterator(), records.as_numpy_iterator(), strict=True)
         for ours, read in pairs:
             self.assertCountEqual(ours, read)
@@ -54,7 +56,7 @@ class MultiMnistTest(tf.test.TestCase, parameterized.TestCase):
                 self.assertAllEqual(ours[name], read[name])
 
     def test_default_number_of_test_pairs(self):
-        testing.write_raw(self.directory)
+        testing.write_raw(self.directory, {'train': 30, 'test': 200})
         _, info = inputs('multi_mnist', InputRequest(self.directory, 'test', num_targets=2))
         self.assertEqual(info.num_examples, 10_000)
 
@@ -76,37 +78,39 @@ class MultiMnistTest(tf.test.TestCase, parameterized.TestCase):
                 moved = augment.all_shifts(padded, 4)[0]  # [81, 14, 13]
                 self.assertEqual(np.all(moved == found, axis=(1, 2)).sum(), 1)
 
-    def draw(self, labels, base, seed=1, first=0):
-        images = np.zeros((len(labels), 1, 1), np.uint8)
-        maker = multi_mnist.PairMaker(RawDigits(images, labels, int(labels.max()) + 1), seed)
-        positions = tf.range(first, first + len(base), dtype=tf.int64)
-        return [each.numpy() for each in maker.draw(positions, tf.constant(base, tf.int64))]
+    def draw_epochs(self, labels, epochs, seed=1, shift=4):
+        """Partners [epochs, digits] and moves [epochs, digits, 2, 2] of digits in order."""
+        digits = RawDigits(np.zeros((len(labels), 1, 1), np.uint8), labels, int(labels.max()) + 1)
+        pairs = augment.Pairs(digits.images, labels, num_pairs=1, shift=shift, pad=shift, seed=seed)
+        maker = multi_mnist.PairMaker(digits, pairs, seed)
+        positions = tf.range(epochs * len(labels), dtype=tf.int64)
+        partner, moves = maker.draw_pairs(positions, positions % len(labels))
+        return partner.numpy().reshape(epochs, -1), moves.numpy().reshape(epochs, -1, 2, 2), pairs
 
-    def test_moves_are_uniform_and_independent(self):
-        labels = np.arange(100, dtype=np.uint8) % 10
-        base = np.arange(DRAWS) % 100
-        partner, moves = self.draw(labels, base)
-        drawn = [*(moves.reshape(DRAWS, 4).T + 4)]
+    @parameterized.parameters(4, 6)
+    def test_moves_are_distributed_as_the_written_ones(self, shift):
+        labels = np.arange(DRAWS) % 10
+        partner, moves, pairs = self.draw_epochs(labels, epochs=2, shift=shift)
+        self.assertAllEqual(moves[:, :, 0], [pairs.base_moves] * 2)
+        side = 2 * shift + 1
+        drawn = [*(np.concatenate([moves[0, :, 0], *moves[:, :, 1]], axis=1).T + shift)]
         for number, values in enumerate(drawn):
-            self.assertLess(excess_chi_square(values, 9), 4)
-            self.assertLess(excess_chi_square(values[:-1] * 9 + values[1:], 81), 4)
-            self.assertLess(excess_chi_square(values * 10 + labels[partner], 90), 4)
-            self.assertLess(excess_chi_square(values * 10 + labels[base], 90), 4)
+            self.assertLess(excess_chi_square(values, side), 4)
+            self.assertLess(excess_chi_square(values[:-1] * side + values[1:], side**2), 4)
+            self.assertLess(excess_chi_square(values * 10 + labels[partner[0]], side * 10), 4)
             for others in drawn[:number]:
-                self.assertLess(excess_chi_square(values * 9 + others, 81), 4)
+                self.assertLess(excess_chi_square(values * side + others, side**2), 4)
 
-    def test_partners_are_uniform_over_other_labels(self):
-        labels = np.array([0] * 5 + [1] * 10 + [2] * 5, np.uint8)
-        labels = np.random.RandomState(2).permutation(labels)
-        for label in range(3):
-            base = np.flatnonzero(labels == label)[0]
-            partner, _ = self.draw(labels, np.full(DRAWS, base), first=label * DRAWS)
-            others = np.flatnonzero(labels != label)
-            self.assertContainsSubset(partner, others)
-            rank = np.searchsorted(others, partner)
-            self.assertLess(excess_chi_square(rank, len(others)), 4)
-            neighbours = rank[:-1] * len(others) + rank[1:]
-            self.assertLess(excess_chi_square(neighbours, len(others) ** 2), 4)
+    def test_partners_are_those_of_the_writer_epoch_after_epoch(self):
+        labels = np.random.RandomState(2).permutation(np.repeat([0, 1, 2], [5, 10, 5]))
+        partner, _, _ = self.draw_epochs(labels, epochs=40)
+        images = np.zeros((20, 9, 9), np.uint8)
+        written = augment.Pairs(images, labels, num_pairs=20, shift=4, seed=1)
+        base, expected, _ = written.draw_pairs(np.arange(written.count))
+        for digit in range(20):
+            wanted = expected[base == digit]
+            self.assertCountEqual(wanted, np.flatnonzero(labels != labels[digit]))
+            self.assertAllEqual(partner[:, digit], np.resize(wanted, 40))
 
     def test_every_epoch_is_new(self):
         testing.write_raw(self.directory, {'train': 30, 'test': 4}, classes=30)

@@ -7,16 +7,16 @@ on digits as they are (section 5). No records need to be written.
 import numpy as np
 import tensorflow as tf
 
-from input_data import batching
+from input_data import batching, draws
 from input_data.batching import Examples, Indexed
-from input_data.mnist import mnist_input_raw, tensor_shift
+from input_data.mnist import augment, mnist_input_raw, mnist_input_record
 from input_data.mnist.mnist_input_record import to_features
 from input_data.mnist.tensor_shift import PaddedImages
 from input_data.request import Batching, DatasetInfo, InputRequest
 
-TRAIN_SHIFT = 2  # pixels, paper section 5
+raw_images = mnist_input_record.raw_images
+SHIFT = 2  # pixels, paper section 5
 EVAL_SIZE = 10_000  # MNIST's test set
-AXES = 2  # rows and columns
 
 
 def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
@@ -36,7 +36,9 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         num_examples = min(request.eval_size, num_examples)
     info = DatasetInfo(height, width, 1, num_classes, 1, num_examples)
     if request.split == 'train':
-        indexed = _training(images, labels, request.batching)
+        shift = SHIFT if request.shift is None else request.shift
+        augment.check_shift(shift, height, width)
+        indexed = _training(images, labels, shift, request.batching)
     else:
         examples = Examples({'image': images[..., None], 'labels': _column(labels)})
         indexed = examples.in_order(request.eval_batch_size, num_examples)
@@ -48,12 +50,12 @@ def check(request: InputRequest) -> None:
     mnist_input_raw.read(request)
 
 
-def _training(images: np.ndarray, labels: np.ndarray, cut: Batching) -> tf.data.Dataset:
-    padded = PaddedImages(images, 0, TRAIN_SHIFT)
+def _training(images: np.ndarray, labels: np.ndarray, shift: int, cut: Batching) -> tf.data.Dataset:
+    padded = PaddedImages(images, 0, shift)
 
     def load(batch: Indexed) -> Indexed:
-        words = tensor_shift.random_words(cut.seed, batch.positions, AXES)
-        moves = tensor_shift.below(words, 2 * TRAIN_SHIFT + 1) - TRAIN_SHIFT  # [batch, 2]
+        words = draws.tensor_words(cut.seed, 'shifted_mnist', batch.positions, 2)
+        moves = draws.scale(words, 2 * shift + 1) - shift  # [batch, 2], rows and columns
         image = padded.take(batch.raw['digit'], moves)[..., None]  # [batch, height, width, 1]
         return Indexed(batch.positions, {'image': image, 'labels': batch.raw['labels']})
 

@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from input_data import Batching, InputRequest, inputs
+from input_data import Batching, DataError, InputRequest, inputs
 from input_data.mnist import augment, testing
-from input_data.mnist.testing import excess_chi_square
+from input_data.testing import excess_chi_square
 
 
 class ShiftedMnistTest(tf.test.TestCase, parameterized.TestCase):
@@ -65,6 +65,21 @@ class ShiftedMnistTest(tf.test.TestCase, parameterized.TestCase):
             (row[:-20] * 5 + row[20:], 25),  # from one epoch to the next
         ):
             self.assertLess(excess_chi_square(values, cells), 4)
+
+    def test_shift_of_the_request(self):
+        images, _ = testing.write_raw(self.directory)['train']
+        for shift, moves in ((0, 1), (3, 49)):
+            request = InputRequest(self.directory, 'train', batching=Batching(30), shift=shift)
+            dataset, _ = inputs('shifted_mnist', request)
+            [batch] = dataset.take(1).as_numpy_iterator()
+            possible = augment.all_shifts(images, shift).reshape(-1, 6, 5)
+            self.assertLen(possible, 30 * moves)
+            self.assertContainsSubset(
+                {image.tobytes() for image in batch['images']},
+                {(image.astype(np.float32) / 255).tobytes() for image in possible},
+            )
+        with self.assertRaisesRegex(DataError, '--shift=5: out of range; expected 0 to 4 pixels'):
+            inputs('shifted_mnist', InputRequest(self.directory, 'train', shift=5))
 
     @parameterized.parameters(False, True)
     def test_a_function_of_seed_and_position(self, validate):

@@ -1,49 +1,11 @@
-"""Random draws, moves and sums of images as TensorFlow operations, for input pipelines.
+"""Moves and sums of images as TensorFlow operations, for input pipelines.
 
-They do what `shift.py` does in NumPy, but without Python's lock, so that a pipeline keeps up with
+They do what `augment.py` does in NumPy, but without Python's lock, so that a pipeline keeps up with
 a GPU while Python drives it.
 """
 
 import numpy as np
 import tensorflow as tf
-
-_WORDS_PER_BLOCK = 4  # uint32 words that Philox gives for one value of its counter
-_PHILOX = 1  # its number in tf.random.Algorithm
-_WORD_BITS = 32
-
-
-def random_words(seed: int, positions: tf.Tensor, count: int) -> tf.Tensor:
-    """Random 32-bit words that are a function of the seed and the position alone.
-
-    Philox (Salmon et al., 2011) is a hash of (seed, counter); each position has counters of its
-    own, so it does not matter which positions are asked for together.
-
-    Args:
-      seed: any integer of 64 bits.
-      positions: int64 [batch], each one more than the one before.
-      count: words of each position; another count gives other words.
-
-    Returns:
-      int64 [batch, count], each in range(2^32).
-    """
-    blocks = -(-count // _WORDS_PER_BLOCK)
-    counter = tf.cast(positions[0] * blocks, tf.uint64)
-    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=tf.stack([tf.size(positions), blocks * _WORDS_PER_BLOCK]),
-        key=np.array([seed % 2**64], np.uint64),
-        counter=tf.stack([counter, tf.zeros_like(counter)]),
-        alg=_PHILOX,
-        dtype=tf.uint32,
-    )  # [batch, blocks * 4]
-    return tf.cast(words[:, :count], tf.int64)
-
-
-def below(words: tf.Tensor, limit: tf.Tensor | int) -> tf.Tensor:
-    """Random words -> integers in range(limit), int64; `limit` is an integer or int64 [...].
-
-    Off from uniform by less than limit / 2^32.
-    """
-    return tf.bitwise.right_shift(words * limit, tf.constant(_WORD_BITS, tf.int64))
 
 
 class PaddedImages:

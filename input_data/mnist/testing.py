@@ -28,17 +28,3 @@ def write_raw(
         raw.write_labels(os.path.join(directory, labels_name), labels)
         digits[part] = images, labels
     return digits
-
-
-def excess_chi_square(values: np.ndarray, cells: int) -> float:
-    """How far counts of 0..cells-1 are from equal, in standard deviations of chi-square.
-
-    The statistic of `cells` cells has mean cells - 1 and variance 2 * (cells - 1); a fair source
-    goes beyond 4 once in some 10,000 times.
-    """
-    counts = np.bincount(values, minlength=cells)
-    if len(counts) > cells:
-        raise ValueError(f'found value {len(counts) - 1}; expected values below {cells}')
-    expected = len(values) / cells
-    statistic = ((counts - expected) ** 2 / expected).sum()
-    return abs(statistic - (cells - 1)) / np.sqrt(2 * (cells - 1))

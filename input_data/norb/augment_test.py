@@ -4,125 +4,88 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from input_data.norb import augment as treatment
+from input_data.norb import augment, testing
+from input_data.testing import excess_chi_square
 
 DRAWS = 10_000
-PLACES = 48 - treatment.CROP + 1  # of a crop on each axis
+PLACES = 48 - augment.CROP + 1  # of a crop on each axis
 
 
-@tf.function
-def many_draws(seed):
-    return treatment.draw(tf.range(DRAWS, dtype=tf.int64), seed)
+def drawn_for(count: int, seed: int = 0) -> np.ndarray:
+    return augment.draw_distortions(tf.range(count, dtype=tf.int64), seed).numpy()
 
 
-class NorbTreatmentTest(tf.test.TestCase, parameterized.TestCase):
-    @parameterized.parameters((2, 96, 96), (1, 64, 70), (3, 4, 2))
-    def test_halving_is_the_rounded_mean(self, depth, height, width):
-        images = np.random.RandomState(0).randint(0, 256, (5, depth, height, width))
-        parts = images.reshape(5, depth, height // 2, 2, width // 2, 2)
-        expected = np.floor(parts.mean(axis=(3, 5)) + 0.5).transpose(0, 2, 3, 1)
-        halved = treatment.halve(tf.constant(images, tf.uint8))
+class AugmentTest(tf.test.TestCase, parameterized.TestCase):
+    def test_halving_takes_every_second_pixel(self):
+        images = np.random.RandomState(0).randint(0, 256, (3, 96, 70, 2)).astype(np.uint8)
+        halved = augment.halve(tf.constant(images))
         self.assertDTypeEqual(halved, np.uint8)
-        self.assertAllEqual(halved, expected)
+        self.assertAllEqual(halved, images[:, ::2, ::2])
 
-    def test_halving_is_bilinear_resizing_but_for_rounding(self):
-        images = np.random.RandomState(0).randint(0, 256, (3, 2, 96, 96)).astype(np.uint8)
-        resized = tf.image.resize(images.transpose(0, 2, 3, 1), [48, 48])
-        self.assertAllEqual(treatment.halve(tf.constant(images)), np.floor(resized + 0.5))
+    def test_halving_is_the_resizing_of_tensorflow_1(self):
+        images = np.random.RandomState(0).randint(0, 256, (3, 96, 96, 2)).astype(np.uint8)
+        resized = tf.compat.v1.image.resize_images(images, [48, 48])
+        self.assertAllEqual(augment.halve(tf.constant(images)), resized)
 
-    @parameterized.parameters(0, 255)
-    def test_halving_keeps_the_extremes(self, value):
-        images = tf.fill([1, 2, 8, 8], tf.constant(value, tf.uint8))
-        self.assertAllEqual(treatment.halve(images), np.full((1, 4, 4, 2), value))
+    def test_distortion_step_by_step(self):
+        images = np.random.RandomState(0).randint(0, 256, (40, 48, 48, 2)).astype(np.uint8)
+        images[0] = 7  # of which neither contrast nor standardisation can make anything
+        drawn = drawn_for(40, seed=5)
+        expected = [testing.treat(image, *draw) for image, draw in zip(images, drawn, strict=True)]
+        found = augment.distort(tf.constant(images), tf.constant(drawn))
+        self.assertDTypeEqual(found, np.float32)
+        self.assertAllClose(found[0], expected[0], atol=1e-2)  # roundings, divided by 1 / 45
+        self.assertAllClose(found[1:], expected[1:], rtol=1e-5, atol=1e-4)
 
-    def test_draws_follow_from_seed_and_position(self):
-        positions = tf.range(20, dtype=tf.int64)
-        draws = treatment.draw(positions, 3).numpy()
-        self.assertAllEqual(treatment.draw(positions[::-1], 3), draws[::-1])
-        self.assertAllEqual(treatment.draw(positions[7:9], 3), draws[7:9])
-        self.assertLen(np.unique(draws), draws.size)
-        self.assertEmpty(np.intersect1d(draws, treatment.draw(positions, 4)))
-        expected = tf.random.stateless_uniform([4], tf.constant([3, 7], tf.int64))
-        self.assertAllEqual(draws[7], expected)
+    def test_contrast_is_about_the_means_of_the_whole_image(self):
+        # Bright outside of the middle: the means of the crop would be others.
+        image = np.full((1, 48, 48, 2), 250, np.uint8)
+        image[:, 8:40, 8:40] = np.random.RandomState(0).randint(0, 100, (1, 32, 32, 2))
+        image[..., 0] //= 2
+        drawn = np.array([[8.5 / PLACES, 8.5 / PLACES, 0.3, 0.1]], np.float32)
+        found = augment.distort(tf.constant(image), tf.constant(drawn))
+        self.assertAllClose(found[0], testing.treat(image[0], *drawn[0]), rtol=1e-5, atol=1e-4)
+        crop = image[0, 8:40, 8:40].astype(float)
+        own_means = crop.mean(axis=(0, 1))
+        other = testing.standardize((crop - own_means) * (0.2 + 1.6 * drawn[0, 3]) + own_means)
+        self.assertGreater(np.abs(found[0] - other).max(), 0.1)
 
     def test_crops_are_cut_where_the_draws_say(self):
         images = np.random.RandomState(0).randint(0, 256, (PLACES**2, 48, 48, 2)).astype(np.uint8)
         rows, columns = np.divmod(np.arange(PLACES**2), PLACES)
-        draws = (np.stack([rows, columns], axis=1) + 0.5) / PLACES
-        crops = treatment.random_crops(tf.constant(images), tf.constant(draws, tf.float32))
+        drawn = np.stack([rows + 0.5, columns + 0.5, 0 * rows + 9, 0 * rows + 9], axis=1) / PLACES
+        drawn[:, 3] = 0.5  # as it is
+        found = augment.distort(tf.constant(images), tf.constant(drawn, tf.float32))
         expected = [
-            image[row : row + 32, column : column + 32]
+            testing.standardize(image[row : row + 32, column : column + 32])
             for image, row, column in zip(images, rows, columns, strict=True)
         ]
-        self.assertAllEqual(crops, expected)
+        self.assertAllClose(found, expected, atol=1e-4)
 
     def test_extreme_draws_stay_inside(self):
-        images = tf.constant(np.arange(2 * 40 * 48).reshape(2, 40, 48, 1))
-        draws = np.array([[0, np.nextafter(np.float32(1), np.float32(0))]] * 2, np.float32)
-        crops = treatment.random_crops(images, tf.constant(draws))
-        self.assertAllEqual(crops, images[:, :32, 16:])
+        images = tf.constant(np.random.RandomState(0).randint(0, 256, (2, 48, 48, 2)), tf.uint8)
+        below_one = np.nextafter(np.float32(1), np.float32(0))
+        found = augment.distort(images, tf.constant([[0, below_one, 0.5, 0.5]] * 2))
+        expected = [testing.standardize(image[:32, 16:]) for image in images.numpy()]
+        self.assertAllClose(found, expected, atol=1e-4)
 
-    def test_crops_are_uniform_over_all_places(self):
-        rows, columns = np.meshgrid(np.arange(48), np.arange(48), indexing='ij')
-        image = tf.constant(np.stack([rows, columns], axis=-1)[None], tf.uint8)
-        draws = many_draws(0)
-        corners = np.concatenate(
-            [
-                treatment.random_crops(tf.repeat(image, len(part), axis=0), part)[:, 0, 0].numpy()
-                for part in tf.split(draws[:, :2], 10)
-            ]
-        ).astype(int)  # [DRAWS, 2]
-        counts = np.bincount(corners[:, 0] * PLACES + corners[:, 1], minlength=PLACES**2)
-        self.assertLen(counts, PLACES**2)
-        # Chi-square of 289 cells: mean 288, standard deviation 24; within four of them.
-        expected = DRAWS / PLACES**2
-        self.assertLess(abs(((counts - expected) ** 2 / expected).sum() - 288), 4 * 24)
+    def test_centre(self):
+        images = np.random.RandomState(0).randint(0, 256, (3, 48, 48, 2)).astype(np.uint8)
+        expected = [testing.standardize(image[8:40, 8:40]) for image in images]
+        self.assertAllClose(augment.centre(tf.constant(images)), expected, atol=1e-5)
 
-    def test_central_crop(self):
-        images = np.random.RandomState(0).randint(0, 256, (3, 48, 48, 2))
-        self.assertAllEqual(treatment.central_crops(tf.constant(images)), images[:, 8:40, 8:40])
-
-    def test_distortion_against_numpy(self):
-        generator = np.random.RandomState(0)
-        images = generator.uniform(0, 255, (6, 5, 4, 2)).astype(np.float32)
-        draws = generator.uniform(size=(6, 2)).astype(np.float32)
-        for image, (brightness, contrast), found in zip(
-            images, draws, treatment.distort(tf.constant(images), tf.constant(draws)), strict=True
-        ):
-            expected = image + (2 * brightness - 1) * 63
-            mean = expected.mean(axis=(0, 1))
-            expected = (expected - mean) * (0.2 + 1.6 * contrast) + mean
-            self.assertAllClose(found, expected, rtol=1e-5, atol=1e-4)
-
-    def test_brightness_and_contrast_are_uniform_over_their_ranges(self):
-        draws = many_draws(1)
-        image = np.array([[90, 110], [110, 90]], np.float32)[None, :, :, None]
-        found = treatment.distort(tf.constant(np.repeat(image, DRAWS, axis=0)), draws[:, 2:])
-        brightness = found.numpy().mean(axis=(1, 2, 3)) - 100
-        contrast = found.numpy().std(axis=(1, 2, 3)) / 10
-        for values, lowest, highest in ((brightness, -63, 63), (contrast, 0.2, 1.8)):
-            # The least and the most of 10,000 draws lie within a thousandth of the ends, but for
-            # one time in 20,000.
-            edge = (highest - lowest) / 1000
-            self.assertBetween(values.min(), lowest - 1e-3, lowest + edge)
-            self.assertBetween(values.max(), highest - edge, highest + 1e-3)
-            share = (values - lowest) / (highest - lowest)
-            counts, _ = np.histogram(share.clip(0, 1), 20, (0, 1))
-            # Chi-square of 20 cells: mean 19, standard deviation 6.2; within four of them.
-            self.assertLess(((counts - DRAWS / 20) ** 2 / (DRAWS / 20)).sum(), 19 + 4 * 6.2)
-        correlations = np.corrcoef(draws.numpy(), rowvar=False)[np.triu_indices(4, 1)]
-        # Of independent draws: 0 with a standard deviation of 0.01.
-        self.assertAllInRange(correlations, -0.04, 0.04)
-
-    def test_standardising_takes_a_change_of_brightness_out(self):
-        images = np.random.RandomState(0).uniform(0, 255, (4, 32, 32, 2)).astype(np.float32)
-        plain, brighter = (
-            tf.image.per_image_standardization(
-                treatment.distort(tf.constant(images), tf.constant([[draw, 0.5]] * 4))
-            )
-            for draw in (0.5, 0.9)
-        )
-        self.assertAllClose(plain, brighter, atol=1e-4)
+    def test_draws_are_uniform_and_independent(self):
+        drawn = drawn_for(DRAWS, seed=1)
+        self.assertAllInRange(drawn, 0, 1, open_upper_bound=True)
+        rows, columns = (drawn[:, :2] * PLACES).astype(int).T
+        self.assertLess(excess_chi_square(rows * PLACES + columns, PLACES**2), 4)
+        tenths = (drawn * 10).astype(int)
+        for first in range(4):
+            self.assertLess(excess_chi_square(tenths[:, first], 10), 4)
+            for second in range(first):
+                both = tenths[:, first] * 10 + tenths[:, second]
+                self.assertLess(excess_chi_square(both, 100), 4)
+        self.assertAllEqual(augment.draw_distortions(tf.range(7, 9, dtype=tf.int64), 1), drawn[7:9])
 
 
 if __name__ == '__main__':

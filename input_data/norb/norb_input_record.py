@@ -6,12 +6,11 @@ import tensorflow as tf
 from input_data import batching
 from input_data.batching import Features, Indexed, Raw
 from input_data.errors import DataError
-from input_data.norb import augment as treatment
-from input_data.norb import norb_store
+from input_data.norb import augment, norb_store
 from input_data.norb.raw import CATEGORIES
 from input_data.records import paths as record_paths
 from input_data.records import read as records
-from input_data.request import DatasetInfo, InputRequest
+from input_data.request import DatasetInfo, InputRequest, RawImages
 
 EVAL_SIZE = 24_300  # smallNORB's test set
 DEPTH = 2  # the left and the right image
@@ -26,9 +25,9 @@ HELD_OUT_NOTE = 'of the highest instance of each category, held out of training'
 def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     """Batches of 32x32 crops of stereo pairs, the two images as channels.
 
-    `images` are treated as `norb_treatment` says and standardised; `target_images` are the same
-    crops as they were before brightness and contrast, in [0, 1], for the decoder can draw no
-    other. With `request.validate` both splits are read from the training records: 'test' is the
+    They are treated as `augment` says. What is to be reconstructed is the same standardised image,
+    as in the release; its decoder ends in a sigmoid, which can only come near to it. With
+    `request.validate` both splits are read from the training records: 'test' is the
     toy with the highest instance number of each category (9 in smallNORB) and 'train' the other
     toys, so that none is in both. See `input_data.inputs` for the batches.
 
@@ -61,7 +60,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         num_examples = min(num_examples, request.eval_size or num_examples)
         indexed = examples.in_order(request.eval_batch_size, num_examples)
     note = HELD_OUT_NOTE if is_test and request.validate else ''
-    side = treatment.CROP
+    side = augment.CROP
     info = DatasetInfo(side, side, DEPTH, NUM_CLASSES, num_examples=num_examples, note=note)
     seed = None if is_test else request.batching.seed
     return batching.finish(indexed, lambda batch: to_features(batch, seed)), info
@@ -76,6 +75,12 @@ def check(request: InputRequest) -> None:
     paths = find(request)
     height, width = _image_size(paths)
     records.check(paths, lambda example: _fault(example, height, width))
+
+
+def raw_images(info: DatasetInfo) -> RawImages:
+    """Stereo pairs of 96x96 pixels (paper Section 7), of which the network sees the middle."""
+    del info
+    return RawImages((96, 96, DEPTH), lambda images: augment.centre(augment.halve(images)))
 
 
 def find(request: InputRequest) -> list[str]:
@@ -102,17 +107,14 @@ def to_features(indexed: Indexed, seed: int | None) -> Features:
     """
     images = indexed.raw['image']
     if seed is None:
-        crops = tf.cast(treatment.central_crops(images), tf.float32)  # [batch, 32, 32, 2]
-        treated = crops
+        images = augment.centre(images)  # [batch, 32, 32, 2]
     else:
-        draws = treatment.draw(indexed.positions, seed)  # [batch, 4]
-        crops = tf.cast(treatment.random_crops(images, draws[:, :2]), tf.float32)
-        treated = treatment.distort(crops, draws[:, 2:])
+        images = augment.distort(images, augment.draw_distortions(indexed.positions, seed))
     return {
-        'images': tf.image.per_image_standardization(treated),
+        'images': images,
         'labels': batching.one_hot_labels(indexed.raw['labels'], NUM_CLASSES),
         'target_labels': tf.cast(indexed.raw['labels'], tf.int32),
-        'target_images': crops[:, None] / 255,  # [batch, 1, 32, 32, 2]
+        'target_images': images[:, None],  # [batch, 1, 32, 32, 2]
     }
 
 
@@ -133,8 +135,10 @@ def _parse(
     with tf.control_dependencies(as_expected):
         pixels = tf.io.decode_raw(parsed['image_raw'], tf.uint8)
     pixels = tf.ensure_shape(pixels, [None, DEPTH * height * width])
+    channels = tf.unstack(tf.reshape(pixels, [-1, DEPTH, height, width]), axis=1)
     raw = {
-        'image': treatment.halve(tf.reshape(pixels, [-1, DEPTH, height, width])),
+        # Not transposed: oneDNN complains on standard error when it is to transpose bytes.
+        'image': augment.halve(tf.stack(channels, axis=-1)),  # [batch, height / 2, width / 2, 2]
         'labels': labels[:, None],
     }
     if held_out is None:
@@ -176,10 +180,10 @@ def _image_size(paths: list[str]) -> tuple[int, int]:
         )
     height, width, depth = (_integer(example, name) for name in SIZES)
     sides = (height, width)
-    if depth != DEPTH or any(side % 2 or not 2 * treatment.CROP <= side <= 4096 for side in sides):
+    if depth != DEPTH or any(side % 2 or not 2 * augment.CROP <= side <= 4096 for side in sides):
         raise DataError(
             f'{paths[0]}: record 0: expected two channels of an even number of '
-            f'{2 * treatment.CROP} to 4096 pixels a side, found {height}x{width}x{depth}'
+            f'{2 * augment.CROP} to 4096 pixels a side, found {height}x{width}x{depth}'
         )
     return height, width
 

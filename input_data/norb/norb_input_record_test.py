@@ -15,14 +15,8 @@ RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released
 
 
 def halved(pairs):
-    """uint8 [n, 2, 96, 96] -> rounded means of 2x2 pixels, [n, 48, 48, 2]."""
-    means = pairs.reshape(-1, 2, 48, 2, 48, 2).mean(axis=(3, 5))
-    return np.floor(means + 0.5).transpose(0, 2, 3, 1)
-
-
-def standardised(images):
-    mean = images.mean(axis=(1, 2, 3), keepdims=True)
-    return (images - mean) / images.std(axis=(1, 2, 3), keepdims=True)
+    """uint8 [n, 2, 96, 96] -> every second pixel, uint8 [n, 48, 48, 2]."""
+    return pairs[:, :, ::2, ::2].transpose(0, 2, 3, 1)
 
 
 def read(data_dir, split='test', steps=10, **overrides):
@@ -58,36 +52,29 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         whole, info = read(self.folder, eval_batch_size=4)
         self.assertEqual((info.height, info.width, info.depth), (32, 32, 2))
         self.assertEqual((info.num_classes, info.num_targets, info.num_examples), (5, 1, 10))
-        crops = halved(toys['dat'])[:, 8:40, 8:40]
-        self.assertAllClose(whole['images'], standardised(crops), rtol=1e-4, atol=1e-4)
-        self.assertAllClose(whole['target_images'], crops[:, None] / 255)
+        expected = [testing.standardize(image[8:40, 8:40]) for image in halved(toys['dat'])]
+        self.assertAllClose(whole['images'], expected, rtol=1e-4, atol=1e-4)
+        self.assertAllEqual(whole['target_images'], whole['images'][:, None])
         self.assertAllEqual(whole['labels'], np.eye(5)[toys['cat']])
         self.assertAllEqual(whole['target_labels'], toys['cat'][:, None])
         dtypes = {key: value.dtype for key, value in whole.items()}
         floats = dict.fromkeys(('images', 'labels', 'target_images'), np.float32)
         self.assertEqual(dtypes, {**floats, 'target_labels': np.int32})
 
-    def test_training_examples_are_crops_of_their_images(self):
+    def test_training_examples_are_treated_as_in_the_release(self):
         toys = self.convert()['train']
         whole, info = read(self.folder, 'train', steps=5, batching=Batching(8, seed=3))
         self.assertEqual(info.num_examples, 40)
-        draws = augment.draw(tf.range(40, dtype=tf.int64), 3).numpy()
-        rows, columns = np.floor(draws[:, :2] * 17).astype(int).T
+        drawn = augment.draw_distortions(tf.range(40, dtype=tf.int64), 3).numpy()
         images = halved(toys['dat'])
         found = []
-        for position, crop in enumerate(whole['target_images'][:, 0]):
-            row, column = rows[position], columns[position]
-            candidates = images[:, row : row + 32, column : column + 32] / 255
-            errors = np.abs(candidates - crop).max(axis=(1, 2, 3))
-            found.append(errors.argmin())
-            self.assertLess(errors.min(), 1e-6)
+        for image, draw in zip(whole['images'], drawn, strict=True):
+            errors = [np.abs(testing.treat(each, *draw) - image).max() for each in images]
+            found.append(np.argmin(errors))
+            self.assertLess(min(errors), 1e-3)
         self.assertCountEqual(found, range(40))
         self.assertAllEqual(whole['target_labels'][:, 0], toys['cat'][found])
-        crops = 255 * whole['target_images'][:, 0].astype(np.float64)
-        means = crops.mean(axis=(1, 2), keepdims=True)
-        factors = 0.2 + 1.6 * draws[:, 3, None, None, None]
-        expected = standardised((crops - means) * factors + means)
-        self.assertAllClose(whole['images'], expected, rtol=1e-4, atol=1e-3)
+        self.assertAllEqual(whole['target_images'], whole['images'][:, None])
 
     @parameterized.parameters(norb_store.MEMORY_LIMIT_BYTES, 0)
     def test_training_follows_from_seed_and_step(self, memory_limit):
@@ -118,18 +105,15 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIn('held out of training', info.note)
         is_held_out = toys['info'][:, 0] == 9
         images = halved(toys['dat'])
-        crops = images[is_held_out][:, 8:40, 8:40]
-        self.assertAllClose(held_out['target_images'][:, 0], crops / 255)
+        expected = [testing.standardize(image[8:40, 8:40]) for image in images[is_held_out]]
+        self.assertAllClose(held_out['images'], expected, rtol=1e-4, atol=1e-4)
         self.assertAllEqual(held_out['target_labels'][:, 0], toys['cat'][is_held_out])
-        # A training crop is recognised by its middle 16x16 pixels, which every crop shows.
-        middles = {image[16:32, 16:32].astype(np.uint8).tobytes() for image in images[~is_held_out]}
-        seen = set()
-        for crop in np.rint(255 * training['target_images'][:, 0]).astype(np.uint8):
-            places = [(y, x) for y in range(17) for x in range(17)]
-            windows = {crop[y : y + 16, x : x + 16].tobytes() for y, x in places}
-            seen |= windows & middles
-            self.assertLen(windows & middles, 1)
-        self.assertEqual(seen, middles)
+        drawn = augment.draw_distortions(tf.range(30, dtype=tf.int64), 0).numpy()
+        for image, draw in zip(training['images'], drawn, strict=True):
+            errors = [
+                np.abs(testing.treat(each, *draw) - image).max() for each in images[~is_held_out]
+            ]
+            self.assertLess(min(errors), 1e-3)
         self.assertEqual(read(self.folder, validate=True, eval_size=3)[1].num_examples, 3)
 
     def test_validation_with_other_highest_instances_and_more_batches(self):
@@ -224,7 +208,6 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         whole, info = read(RELEASED, split, steps=1, batching=Batching(6))
         self.assertEqual((info.num_examples, len(whole['images'])), (6, 6))
         self.assertCountEqual(whole['target_labels'][:, 0], [0, 1, 2, 3, 4, 0])
-        self.assertAllInRange(whole['target_images'], 0, 1)
         # In a photograph neighbours are alike; a wrong order of pixels would part them.
         images = whole['target_images'][:, 0]
         neighbours = np.corrcoef(images[:, 1:].ravel(), images[:, :-1].ravel())[0, 1]

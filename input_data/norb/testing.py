@@ -47,3 +47,21 @@ def write_split(folder: str, split: str, arrays: dict[str, np.ndarray]) -> dict[
         paths[kind] = pathlib.Path(folder, f'{NAMES[split]}-{kind}.mat')
         paths[kind].write_bytes(matrix_bytes(values))
     return paths
+
+
+def treat(
+    image: np.ndarray, row: float, column: float, brightness: float, contrast: float
+) -> np.ndarray:
+    """The release's treatment of one image [48, 48, 2] in training, from draws in [0, 1)."""
+    image = image.astype(np.float64) + (126 * brightness - 63)
+    for channel in range(2):
+        mean = image[..., channel].mean()
+        image[..., channel] = (image[..., channel] - mean) * (0.2 + 1.6 * contrast) + mean
+    top, left = int(row * 17), int(column * 17)
+    return standardize(image[top : top + 32, left : left + 32])
+
+
+def standardize(image: np.ndarray) -> np.ndarray:
+    """One image of any size: mean 0; divided by its deviation, or 1 / sqrt(pixels) if larger."""
+    image = image.astype(np.float64)
+    return (image - image.mean()) / max(image.std(), 1 / np.sqrt(image.size))

@@ -5,9 +5,10 @@ import pathlib
 import tensorflow as tf
 from absl import logging
 
+import input_data
 from common import files
 from common.errors import UserError
-from jobs.inference import raw_images, trained
+from jobs.inference import trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
 from models import Model
@@ -61,7 +62,7 @@ class _Exported(tf.Module):
 
 def _signatures(network: Trained, exported: _Exported) -> dict[str, tf.types.experimental.Callable]:
     model, info = network.model, network.model.info
-    raw = raw_images.of_dataset(network.dataset, info)
+    raw = input_data.raw_images(network.dataset, info)
 
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = trained.answer(model, images)

@@ -12,8 +12,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from common.errors import UserError
-from input_data import DatasetInfo, InputRequest, inputs, testing
-from jobs.inference import export, raw_images, trained
+from input_data import InputRequest, inputs, testing
+from jobs.inference import export, trained
 from jobs.options import RunOptions
 from jobs.training import train
 
@@ -125,25 +125,6 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.export()  # an empty directory is fine
         self.assertIn('saved_model.pb', [path.name for path in saved.iterdir()])
         self.assertEqual(list(pathlib.Path(self.directory).glob('.*')), [])
-
-    def test_raw_images_are_treated_as_the_reader_treats_them(self):
-        pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-        raw = raw_images.of_dataset('cifar10', DatasetInfo(24, 24, 3))
-        self.assertEqual(raw.shape, (32, 32, 3))
-        middle = pixels[:, 4:28, 4:28].astype(np.float64)
-        mean = middle.mean(axis=(1, 2, 3), keepdims=True)
-        deviation = middle.std(axis=(1, 2, 3), keepdims=True)
-        self.assertAllClose(raw.to_input(tf.constant(pixels)), (middle - mean) / deviation, 1e-4)
-        pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 2)).astype(np.uint8)
-        raw = raw_images.of_dataset('norb', DatasetInfo(32, 32, 2))
-        halved = pixels.reshape(2, 48, 2, 48, 2, 2).mean(axis=(2, 4))
-        middle = halved[:, 8:40, 8:40]
-        mean = middle.mean(axis=(1, 2, 3), keepdims=True)
-        deviation = middle.std(axis=(1, 2, 3), keepdims=True)
-        # The reader rounds means of four bytes to bytes.
-        self.assertAllClose(
-            raw.to_input(tf.constant(pixels)), (middle - mean) / deviation, atol=0.02
-        )
 
 
 if __name__ == '__main__':

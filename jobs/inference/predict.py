@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+import input_data
 from common import files
 from common.errors import UserError, printable
-from jobs.inference import any_image, raw_images, trained
+from jobs.inference import any_image, trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
 
@@ -93,7 +94,7 @@ def _predict(
 ) -> dict[str, Any]:
     """One file's result; its picture goes to `folder`, under a name that is not in `names`."""
     info = network.model.info
-    raw = raw_images.of_dataset(network.dataset, info)
+    raw = input_data.raw_images(network.dataset, info)
     image = any_image.read_image(path)
     prepare = any_image.to_digit if info.depth == 1 else any_image.to_photograph
     try:

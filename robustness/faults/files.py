@@ -77,7 +77,7 @@ class Shards:
     """A set of record files in shards, an older one of the same names, and how to make both."""
 
     def __init__(self, folder: pathlib.Path):
-        testing.write_raw(str(folder), size=(14, 14))
+        testing.write_raw(str(folder), {'train': 300}, size=(14, 14))
         self.raw = folder
         self.old, self.new = folder / 'old', folder / 'new'
         for target, seed in ((self.old, 1), (self.new, 0)):
@@ -89,7 +89,7 @@ class Shards:
 
     def start(self, target: pathlib.Path, seed: int = 0, changes: int = -1) -> subprocess.Popen:
         flags = dict(data_dir=self.raw, output_dir=target, seed=seed, num_workers=2)
-        flags.update(multi_targets='true', num_pairs=1500, max_shard=45_000 // SHARDS)
+        flags.update(multi_targets='true', num_pairs=150, max_shard=45_000 // SHARDS)
         arguments = [f'--{name}={value}' for name, value in flags.items()]
         return start(MNIST_SHIFT, *arguments, changes=changes)
 
