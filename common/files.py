@@ -10,8 +10,10 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import threading
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,10 +40,13 @@ def check_directory(flag: str, path: str | pathlib.Path) -> None:
         raise UserError(f'{flag}: {nearest} is read-only; expected a directory to write to')
 
 
-def check_file(flag: str, path: str | pathlib.Path) -> None:
-    """As `check_directory`, for a file."""
-    if os.path.isdir(path):
-        raise UserError(f'{flag}: found a directory; expected the name of a file')
+def check_archive(flag: str, path: str | pathlib.Path, names: Collection[str]) -> None:
+    """As `check_directory`, for an .npz: it is new, or takes the place of one with these arrays."""
+    if os.path.lexists(path) and (found := _describe_foreign(path, names)):
+        raise UserError(
+            f'{flag}: found {found}, which is not overwritten; expected no file, or an .npz of '
+            f'{", ".join(names)}'
+        )
     check_directory(flag, pathlib.Path(path).parent)
 
 
@@ -134,6 +139,21 @@ def write_arrays(path: str | pathlib.Path, arrays: Mapping[str, np.ndarray]) -> 
 def _temporary_path(target: pathlib.Path) -> pathlib.Path:
     """Where this process alone prepares a file or folder."""
     return target.with_name(f'.{target.name}.{socket.gethostname()}-{os.getpid()}.partial')
+
+
+def _describe_foreign(path: str | pathlib.Path, names: Collection[str]) -> str:
+    """What there is in place of an .npz of these arrays and nothing else; '' if it is one."""
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: 'a directory', stat.S_IFLNK: 'a link'}
+        return kinds.get(stat.S_IFMT(mode), 'a device')
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sorted(archive.namelist()) == sorted(f'{name}.npy' for name in names):
+                return ''
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        pass
+    return 'a file of another kind'
 
 
 def _has_ended(process: str) -> bool:

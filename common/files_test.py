@@ -9,9 +9,11 @@ import subprocess
 import sys
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from common import files
+from common.errors import UserError
 
 HOST = socket.gethostname()
 # Starts one file and one folder, says so, and is killed.
@@ -116,6 +118,16 @@ def test_only_our_names_of_dead_processes_of_this_host_are_abandoned(folder):
     left = {path.name for path in folder.iterdir()}
     assert left == {'first', '20240101.tmp', *names}
     files.remove_abandoned(folder / 'nowhere')
+
+
+def test_check_archive(folder):
+    path = folder / 'new' / 'arrays.npz'
+    for _ in range(2):
+        files.check_archive('--predictions', path, ['labels', 'scores'])
+        files.write_arrays(path, {'scores': np.ones(2), 'labels': np.ones(1)})
+    for names in (['labels'], ['labels', 'scores', 'more']):
+        with pytest.raises(UserError, match='--predictions: found a file of another kind'):
+            files.check_archive('--predictions', path, names)
 
 
 def test_temporary_folder(folder):

@@ -18,6 +18,7 @@ from jobs.run import Run
 
 # Steps, seeds and sizes beyond it do not fit into the integers that TensorFlow and NumPy take.
 LARGEST = 2**31 - 1
+PREDICTIONS = ('scores', 'predictions', 'labels')  # the arrays of --predictions
 
 
 def _option(default, help: str, lowest: int = 0, highest: int = LARGEST, release: bool = False):
@@ -180,7 +181,8 @@ class RunOptions:
         if self.report and self.num_trials > 1:
             raise UserError(f'--report: found --num_trials={self.num_trials}, expected one network')
         if self.predictions:
-            files.check_file(f'--predictions={self.predictions}', self.predictions)
+            flag = f'--predictions={self.predictions}'
+            files.check_archive(flag, self.predictions, PREDICTIONS)
 
     def _check_given(self, *names: str) -> None:
         missing = [f'--{name}' for name in names if not getattr(self, name)]

@@ -296,6 +296,35 @@ class BadFilesTest(BadInputTestCase):
         with mock.patch.object(files.os, 'access', return_value=False):
             self.assert_refused(run_experiment, arguments, (*wanted, 'expected a directory'))
 
+    @parameterized.parameters(
+        ('HOME/records/test_0shifted_mnist.tfrecords', 'a file of another kind'),
+        (f'{CHECKPOINT}.index', 'a file of another kind'),
+        ('HERE/other.npz', 'a file of another kind'),
+        ('HERE/empty.npz', 'a file of another kind'),
+        ('HERE/link.npz', 'a link'),
+        ('/dev/null', 'a device'),
+    )
+    def test_predictions_replace_nothing_but_predictions(self, path, found):
+        np.savez(self.here / 'other.npz', scores=1, labels=2)
+        (self.here / 'empty.npz').touch()
+        (self.here / 'link.npz').symlink_to('other.npz')
+        wanted = (f'--predictions={path}: found {found}', 'expected no file, or an .npz of scores')
+        self.assert_refused(run_experiment, f'{EVALUATE} --predictions={path}', wanted)
+
+    @parameterized.parameters(
+        '--export_dir=HOME/run/train/new --summary_dir=HOME/run',
+        '--export_dir=HERE/link/new --summary_dir=HOME/run',
+        f'--export_dir=HOME/run/train/below/new --checkpoint={CHECKPOINT}',
+    )
+    def test_no_export_among_checkpoints(self, arguments):
+        (self.here / 'link').symlink_to(self.home / 'run' / 'train')
+        wanted = (
+            arguments.split()[0],
+            'found a folder in HOME/run/train',
+            'expected one elsewhere',
+        )
+        self.assert_refused(run_experiment, arguments, wanted)
+
     def test_directory_that_cannot_be_made(self):
         arguments = f'{TRAIN} --summary_dir=/proc/here'
         self.assert_refused(run_experiment, arguments, ('/proc/here', 'expected'))

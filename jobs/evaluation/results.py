@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from common import files
 from jobs.evaluation.scoring import Evaluation
+from jobs.options import PREDICTIONS
 from jobs.run import Run
 from jobs.visualization import summaries
 
 
 def write_predictions(path: str, evaluation: Evaluation) -> None:
     """Writes scores, predictions and labels as an .npz."""
-    names = ('scores', 'predictions', 'labels')
-    files.write_arrays(path, {name: getattr(evaluation, name) for name in names})
+    files.write_arrays(path, {name: getattr(evaluation, name) for name in PREDICTIONS})
 
 
 def record(run: Run, checkpoint: str, step: int, evaluation: Evaluation) -> dict:

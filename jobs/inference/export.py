@@ -1,5 +1,6 @@
 """The export job: a checkpoint -> a TensorFlow SavedModel that needs nothing of this project."""
 
+import os
 import pathlib
 
 import tensorflow as tf
@@ -40,6 +41,7 @@ def run(options: RunOptions) -> str:
             'empty directory'
         )
     files.check_directory(f'--export_dir={options.export_dir}', folder.parent)
+    _refuse_training(folder, options)
     network = trained.load(options)
     exported = _Exported(network.model)
     # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.
@@ -50,6 +52,19 @@ def run(options: RunOptions) -> str:
     print(f'Checkpoint {network.path}')
     print(f'SavedModel {folder}')
     return str(folder)
+
+
+def _refuse_training(folder: pathlib.Path, options: RunOptions) -> None:
+    """Among checkpoints nothing else may lie: neither those of the run nor the one exported."""
+    trainings = [options.run.train_dir] if options.run else []
+    if options.checkpoint:
+        trainings.append(os.path.dirname(options.checkpoint))
+    for training in trainings:
+        if folder.resolve().is_relative_to(pathlib.Path(training).resolve()):
+            raise UserError(
+                f'--export_dir={options.export_dir}: found a folder in {training}, which holds '
+                'checkpoints; expected one elsewhere'
+            )
 
 
 class _Exported(tf.Module):
