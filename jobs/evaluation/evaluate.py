@@ -24,6 +24,7 @@ def run(options: RunOptions) -> Evaluation:
     run = options.run
     if run is not None:
         files.check_directory(f'--summary_dir={run.folder}', run.test_dir)
+        run.remove_abandoned()
         _ = run.config  # a foreign one is told of before the work
     members = ensemble.list_members(options.checkpoint, options.num_trials)
     session = open_session(options, run)

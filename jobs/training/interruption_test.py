@@ -66,18 +66,25 @@ class InterruptionTest(tf.test.TestCase):
         data = pathlib.Path(f'{newest}.data-00000-of-00001')
         data.write_bytes(data.read_bytes()[:1000])
         # So may a checkpoint and a file that have no name yet: nobody will ever read them.
-        train_dir = data.parent
+        run, writer = data.parents[1], f'{socket.gethostname()}-999999999'
         unfinished = [
-            train_dir / 'model.ckpt-9.index.tempstate123',
-            train_dir / f'.checkpoint.{socket.gethostname()}-999999999.partial',
-            train_dir.parent / f'.config.json.{socket.gethostname()}-999999999.partial',
+            run / 'train' / 'model.ckpt-9.index.tempstate123',
+            run / 'train' / f'.checkpoint.{writer}.partial',
+            run / 'test' / 'figures' / f'.mistakes.png.{writer}.partial',
+            run / f'.config.json.{writer}.partial',
         ]
+        (run / 'test' / 'figures').mkdir(parents=True)
         for path in unfinished:
             path.write_bytes(b'cut')
+        others = [run / 'notes.20240101.tmp', run / 'train' / 'model.ckpt-9.index.tempstate124']
+        others[0].write_text('mine')
+        others[1].mkdir()
         output = self.finish(self.start('killed'))
         self.assertIn(f'Passed over: checkpoint {newest}', output)
         self.assert_same_training('whole', 'killed')
         self.assertFalse(any(path.exists() for path in unfinished))
+        self.assertTrue(all(path.exists() for path in others))
+        self.assertFalse(list(run.glob('.*')))
 
     def test_stopped_by_a_signal(self):
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -11,6 +11,7 @@ import tensorflow as tf
 import input_data
 from common import files
 from common.errors import UserError, printable
+from common.lock import hold_folder
 from input_data import Batching, DatasetInfo
 from jobs import devices
 from jobs.options import RunOptions
@@ -40,8 +41,15 @@ def run(options: RunOptions) -> int:
     Raises:
       UserError, OSError: for whatever is wrong with options or files.
     """
-    run, hparams = options.run, HParams.parse(options.hparams_override)
     strategy = _prepare_devices(options)
+    if devices.worker_index(strategy):
+        return _train(options, strategy)
+    with hold_folder(f'--summary_dir={options.summary_dir}', options.summary_dir):
+        return _train(options, strategy)
+
+
+def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
+    run, hparams = options.run, HParams.parse(options.hparams_override)
     start = _find_start(options, strategy)
     batching = Batching(
         options.batch_size,
@@ -109,8 +117,7 @@ def _build_model(
 
 def _prepare_folder(run: Run) -> None:
     """Clears up after a training that was killed, and takes back that it is finished."""
-    for directory in (run.folder, run.train_dir):
-        files.remove_abandoned(directory)
+    run.remove_abandoned()
     checkpoint.tidy(run.train_dir)
     pathlib.Path(run.finished_path).unlink(missing_ok=True)
 
