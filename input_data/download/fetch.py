@@ -80,11 +80,11 @@ def unpack(
         link, a device).
     """
     what = os.path.basename(archive)
-    names = []
+    names: list[str] = []
     try:
         with (
             gzip.open(archive) as packed,
-            tarfile.open(fileobj=_Bounded(packed, most_bytes), mode='r|') as tar,
+            tarfile.open(fileobj=_Bounded(packed, most_bytes), mode='r|') as tar,  # type: ignore
         ):
             for member in tar:
                 name = name_of(member)
@@ -163,8 +163,9 @@ class _Impatient(pooch.HTTPDownloader):
             # A daemon, as one that hangs may not keep the program from its end.
             thread = threading.Thread(target=copy, daemon=True)
             thread.start()
+            thread.join(STALL_SECONDS)
             before = 0
-            while thread.join(STALL_SECONDS) or thread.is_alive():
+            while thread.is_alive():
                 received = file.num_bytes
                 if received - before < LEAST_BYTES:
                     raise DataError(
@@ -172,6 +173,7 @@ class _Impatient(pooch.HTTPDownloader):
                         f'expected {LEAST_BYTES} or more'
                     )
                 before = received
+                thread.join(STALL_SECONDS)
         if failures:
             raise failures[0]
 
@@ -179,13 +181,13 @@ class _Impatient(pooch.HTTPDownloader):
 class _Bounded:
     """A file of which no more than some bytes are read or written."""
 
-    def __init__(self, file: IO[bytes], most_bytes: int):
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, most_bytes: int):
         self.num_bytes = 0
         self.flush = file.flush
         self._file = file
         self._most_bytes = most_bytes
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = _PIECE_BYTES) -> bytes:
         piece = self._file.read(size)
         # Told to skip more than there is, tarfile reads on, however often it gets nothing.
         self._count(len(piece) or size)

@@ -191,8 +191,8 @@ def _fault(example: tf.train.Example, info: DatasetInfo) -> str | None:
         return f'has no feature {missing[0]}; it has {", ".join(sorted(features))}'
     sizes = [_integer(example, name) for name in SIZES]
     if sizes != [height, width, 1]:
-        found = 'x'.join(map(str, sizes))
-        return f'is {found}, but the first record is {height}x{width}x1'
+        size = 'x'.join(map(str, sizes))
+        return f'is {size}, but the first record is {height}x{width}x1'
     for name in (INPUT_IMAGE[num_targets], *TARGET_IMAGES[num_targets]):
         found = sum(map(len, features[name].bytes_list.value))
         if found != height * width:

@@ -106,8 +106,9 @@ class PairMaker:
         """The pairs that `draw_pairs` gives, as `mnist_input_record.to_features` takes them."""
         partner, moves = self.draw_pairs(positions, base)
         chosen = tf.stack([base, partner], axis=1)  # [batch, 2]
-        targets = [self._images.take(chosen[:, which], moves[:, which]) for which in range(2)]
-        return _raw_pairs(tf.gather(self._labels, chosen), *targets, tensor_shift.merge(*targets))
+        first, second = (self._images.take(chosen[:, i], moves[:, i]) for i in range(2))
+        merged = tensor_shift.merge(first, second)
+        return _raw_pairs(tf.gather(self._labels, chosen), first, second, merged)
 
 
 def _training(digits: RawDigits, pairs: augment.Pairs, cut: batching.Batching) -> tf.data.Dataset:

@@ -154,7 +154,7 @@ def _held_out_instances(paths: list[str]) -> np.ndarray:
         'meta': tf.io.FixedLenFeature([NUM_META], tf.int64),
     }
     serialized = records.serialized_examples(paths).batch(records.PARSE_BATCH)
-    toys = set()
+    toys: set[tuple[int, int]] = set()
     for batch in serialized.map(lambda batch: tf.io.parse_example(batch, spec)):
         toys.update(zip(batch['label'].numpy(), batch['meta'][:, 0].numpy(), strict=True))
     held_out = np.full(NUM_CLASSES, -1, np.int64)
