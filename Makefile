@@ -1,6 +1,7 @@
 # make demo     train and evaluate CapsNet on 5,000 real digits
-# make mnist    fetch MNIST and make its records, in data/mnist
-# make cifar10  fetch CIFAR-10, in data/cifar10
+# make mnist    fetch MNIST and make its records, in data/mnist_data
+# make cifar10  fetch CIFAR-10, in data
+# make results  train and evaluate what results/README.md has not got yet (a day), then remake it
 # make lint     check format, style, complexity, security, types and who imports whom
 # make check    run the quick tests, in 2 minutes
 # make test     run every test, in 10 minutes
@@ -17,7 +18,7 @@ DEMO := demo
 DEMO_STEPS := 300
 DATA := data
 
-.PHONY: bench check demo faults mnist cifar10 test fuzz lint format clean versions
+.PHONY: bench check demo faults mnist cifar10 results test fuzz lint format clean versions
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -37,12 +38,16 @@ demo: $(VENV)/.installed
 	@echo 'Summaries    $(DEMO)/run  (look at them with: $(BIN)/tensorboard --logdir $(DEMO)/run)'
 
 mnist: $(VENV)/.installed
-	$(BIN)/python -m input_data.download --dataset=mnist --data_dir=$(DATA)/mnist
-	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DATA)/mnist --split=train --shift=2
-	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DATA)/mnist --split=test --shift=0
+	$(BIN)/python -m input_data.download --dataset=mnist --data_dir=$(DATA)/mnist_data
+	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DATA)/mnist_data --split=train --shift=2
+	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DATA)/mnist_data --split=test --shift=0
 
 cifar10: $(VENV)/.installed
-	$(BIN)/python -m input_data.download --dataset=cifar10 --data_dir=$(DATA)/cifar10
+	$(BIN)/python -m input_data.download --dataset=cifar10 --data_dir=$(DATA)
+
+results: $(VENV)/.installed
+	$(BIN)/python -m results.run
+	$(BIN)/python -m results.table
 
 check: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 -m 'not slow'

@@ -22,7 +22,7 @@ import numpy as np
 from common import files
 from common.errors import UserError, explain_error
 from jobs.visualization import curves
-from results.runs import FOLDER, Data, Run, read_runs
+from results.runs import FOLDER, RUNS, Data, Run, read_runs
 
 ROOT = FOLDER.parent
 MOST_POINTS = 100  # of a kept learning curve
@@ -81,7 +81,7 @@ def describe_result(run: Run, folder: pathlib.Path) -> dict[str, Any]:
     with open(path / 'test' / 'results.jsonl', encoding='utf-8') as lines:
         result = json.loads([*lines][-1])
     config = json.loads((path / 'config.json').read_text('utf-8'))
-    scalars = curves.read_curves(str(path / 'train'))
+    scalars = curves.read(str(path / 'train'))
     # Of the slowest hours too, as a machine has them that does other work beside.
     images_per_second = float(np.median(scalars['images_per_second'].values))
     batch_size = config['flags']['batch_size']
@@ -149,19 +149,19 @@ def list_runs(runs: Sequence[Run], folder: pathlib.Path, measured: pathlib.Path)
     print(f'{left:.1f} hours in all')
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures the runs that are named, or all."""
+def main(arguments: Sequence[str] | None = None, path: pathlib.Path = RUNS) -> None:
+    """Measures the runs of the list at `path` that are named, or all."""
     parser = argparse.ArgumentParser('results.run', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='runs; by default all')
     parser.add_argument('--list', action='store_true', help='only show what is done and left')
     parser.add_argument('--runs', type=pathlib.Path, default=ROOT / 'runs', help='for trainings')
     parser.add_argument('--measured', type=pathlib.Path, default=FOLDER / 'measured')
     options = parser.parse_args(arguments)
-    runs, data = read_runs()
+    runs, data = read_runs(path)
     unknown = sorted({*options.names} - {run.name for run in runs})
     if unknown:
         names = ', '.join(run.name for run in runs)
-        raise UserError(f'{unknown[0]}: no such run in runs.toml; expected some of {names}')
+        raise UserError(f'{unknown[0]}: no such run in {path.name}; expected some of {names}')
     chosen = [run for run in runs if not options.names or run.name in options.names]
     if options.list:
         list_runs(chosen, options.runs, options.measured)

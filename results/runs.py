@@ -15,6 +15,7 @@ else:
     import tomli as tomllib
 
 FOLDER = pathlib.Path(__file__).parent
+RUNS = FOLDER / 'runs.toml'
 SAVE_STEP = 2500  # a run that is killed loses at most so many steps
 
 
@@ -47,23 +48,28 @@ class Run:
 
     def train_flags(self, folder: pathlib.Path) -> list[str]:
         """Flags of experiment.py that train this run in its folder below `folder`."""
-        return [
-            *_as_flags(self.flags),
-            f'--summary_dir={folder / self.name}',
-            f'--max_steps={self.steps}',
-            f'--save_step={SAVE_STEP}',
-            f'--seed={self.seed}',
-        ]
+        return _as_flags(
+            {
+                'save_step': SAVE_STEP,
+                **self.flags,
+                'summary_dir': folder / self.name,
+                'max_steps': self.steps,
+                'seed': self.seed,
+            }
+        )
 
     def test_flags(self, folder: pathlib.Path) -> list[str]:
         """Flags of experiment.py that evaluate this run's last checkpoint on the test set."""
         run = folder / self.name
-        return [
-            *_as_flags({**self.flags, **self.test}),
-            '--train=false',
-            f'--summary_dir={run}',
-            f'--checkpoint={run / "train" / f"model.ckpt-{self.steps}"}',
-        ]
+        return _as_flags(
+            {
+                **self.flags,
+                **self.test,
+                'train': 'false',
+                'summary_dir': run,
+                'checkpoint': run / 'train' / f'model.ckpt-{self.steps}',
+            }
+        )
 
     def read_measured(self, measured: pathlib.Path) -> dict[str, Any] | None:
         """What was measured of this run; None before it is evaluated."""
@@ -79,7 +85,7 @@ class Data:
     made_by: tuple[str, ...]
 
 
-def read_runs(path: pathlib.Path = FOLDER / 'runs.toml') -> tuple[list[Run], dict[str, Data]]:
+def read_runs(path: pathlib.Path = RUNS) -> tuple[list[Run], dict[str, Data]]:
     """The runs in the order in which they should be trained, and their data by key.
 
     Raises:
@@ -87,9 +93,7 @@ def read_runs(path: pathlib.Path = FOLDER / 'runs.toml') -> tuple[list[Run], dic
     """
     content = tomllib.loads(path.read_text('utf-8'))
     runs = [Run(**run) for run in content['run']]
-    data = {
-        key: Data(one['holds'], tuple(one['made_by'])) for key, one in content['data'].items()
-    }
+    data = {key: Data(one['holds'], tuple(one['made_by'])) for key, one in content['data'].items()}
     names = [run.name for run in runs]
     for run in runs:
         if names.count(run.name) > 1:
@@ -99,5 +103,5 @@ def read_runs(path: pathlib.Path = FOLDER / 'runs.toml') -> tuple[list[Run], dic
     return runs, data
 
 
-def _as_flags(values: Mapping[str, str]) -> list[str]:
+def _as_flags(values: Mapping[str, object]) -> list[str]:
     return [f'--{name}={value}' for name, value in values.items()]

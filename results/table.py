@@ -1,4 +1,4 @@
-"""Writes results/README.md and its picture from results/measured/ alone: `python -m results.table`."""
+"""Writes results/README.md and its picture from results/measured/ alone."""
 
 import pathlib
 import statistics
