@@ -48,6 +48,7 @@ setup(
             'pytest-xdist>=3.5',
             'ruff==0.17.6',
             'selenium>=4.20',
+            "tomli>=2; python_version < '3.11'",  # the list of runs in results/
         ],
     },
     entry_points={

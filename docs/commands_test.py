@@ -37,7 +37,7 @@ def commands(page: pathlib.Path) -> list[str]:
 def test_programs_modules_targets_and_flags_exist(page):
     targets = re.findall(r'^(\w+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
     for command in commands(page):
-        program, *arguments = shlex.split(command, comments=True)
+        program, *arguments = shlex.split(command.replace('$K', '0'), comments=True)
         if program == 'make':
             assert arguments[0] in targets, command
         elif arguments[0] == '-m':

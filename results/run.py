@@ -21,44 +21,47 @@ import numpy as np
 
 from common import files
 from common.errors import UserError, explain_error
+from jobs.run import Run
 from jobs.visualization import curves
-from results.runs import FOLDER, RUNS, Data, Run, read_runs
+from models import checkpoint
+from results.runs import FOLDER, RUNS, Data, RunSpec, read_runs
 
 ROOT = FOLDER.parent
 MOST_POINTS = 100  # of a kept learning curve
 
 
-def measure_run(run: Run, data: Data, folder: pathlib.Path, measured: pathlib.Path) -> None:
+def measure_run(run: RunSpec, data: Data, folder: pathlib.Path, measured: pathlib.Path) -> None:
     """Trains a run to its end, evaluates it and writes `measured/NAME.json`.
 
     Raises:
       UserError: if a command fails, or the folder holds a training with other flags.
     """
-    check_flags(run, folder / run.name / 'config.json')
+    place = Run(str(folder / run.name))
+    check_flags(run, place)
     if not (ROOT / data.holds).exists():
         for command in data.made_by:
             run_command(shlex.split(command)[1:])
-    if not (folder / run.name / 'train' / 'finished.json').exists():
+    if not os.path.exists(place.finished_path):
         run_command(['experiment.py', *run.train_flags(folder)])
     run_command(['experiment.py', *run.test_flags(folder)])
-    files.write_json(measured / f'{run.name}.json', describe_result(run, folder))
+    files.write_json(measured / f'{run.name}.json', describe_result(run, place))
 
 
-def check_flags(run: Run, config_path: pathlib.Path) -> None:
+def check_flags(run: RunSpec, place: Run) -> None:
     """Refuses to go on with, or to take over, a training of other flags than the run's.
 
     Raises:
       UserError: naming the first flag that differs.
     """
-    if not config_path.exists():
+    if place.config is None:
         return
-    flags = json.loads(config_path.read_text('utf-8'))['flags']
+    flags = place.config['flags']
     wanted: dict[str, Any] = {**run.flags, 'max_steps': run.steps, 'seed': run.seed}
     del wanted['data_dir']  # the same data may lie elsewhere
     for name, value in wanted.items():
         if str(flags.get(name)) != str(value):
             raise UserError(
-                f'{config_path}: found a training with --{name}={flags.get(name)}; expected '
+                f'{place.config_path}: found a training with --{name}={flags.get(name)}; expected '
                 f'--{name}={value}: move the folder away to train {run.name} anew'
             )
 
@@ -75,13 +78,12 @@ def run_command(arguments: Sequence[str]) -> None:
         raise UserError(f'python {shlex.join(arguments)}: found exit status {status}; expected 0')
 
 
-def describe_result(run: Run, folder: pathlib.Path) -> dict[str, Any]:
+def describe_result(run: RunSpec, place: Run) -> dict[str, Any]:
     """What README.md's tables and curves are made of."""
-    path = folder / run.name
-    with open(path / 'test' / 'results.jsonl', encoding='utf-8') as lines:
+    with open(place.results_path, encoding='utf-8') as lines:
         result = json.loads([*lines][-1])
-    config = json.loads((path / 'config.json').read_text('utf-8'))
-    scalars = curves.read(str(path / 'train'))
+    config = place.read_config() or {}
+    scalars = curves.read(place.train_dir)
     # Of the slowest hours too, as a machine has them that does other work beside.
     images_per_second = float(np.median(scalars['images_per_second'].values))
     batch_size = config['flags']['batch_size']
@@ -113,7 +115,7 @@ def thin_curve(scalars: dict[str, curves.Curve]) -> list[list[float]]:
 def describe_commit() -> str:
     """The commit of this checkout, marked where files differ from it; '' outside of one."""
     found = subprocess.run(
-        ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+        ['git', 'describe', '--always', '--dirty', '--abbrev=12'],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -132,7 +134,7 @@ def describe_processor() -> str:
     return f'{name}, {len(os.sched_getaffinity(0))} cores'
 
 
-def list_runs(runs: Sequence[Run], folder: pathlib.Path, measured: pathlib.Path) -> None:
+def list_runs(runs: Sequence[RunSpec], folder: pathlib.Path, measured: pathlib.Path) -> None:
     """Prints a line for each run: measured, trained so far or left, and the hours that it needs."""
     left = 0.0
     for run in runs:
@@ -140,8 +142,7 @@ def list_runs(runs: Sequence[Run], folder: pathlib.Path, measured: pathlib.Path)
         if result is not None:
             print(f'{run.name:28} measured  {result["error"]:.2f} % wrong, {result["date"]}')
             continue
-        checkpoints = [path.stem for path in folder.glob(f'{run.name}/train/model.ckpt-*.index')]
-        step = max((int(name.rpartition('-')[2]) for name in checkpoints), default=0)
+        step = max(checkpoint.steps(Run(str(folder / run.name)).train_dir), default=0)
         hours = (run.steps - step) * run.seconds / 3600
         left += hours
         state = f'at step {step} of {run.steps}' if step else 'not run'

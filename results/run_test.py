@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from common.errors import UserError
 from input_data.mnist import testing as mnist_testing
+from jobs.run import Run
 from results import run, runs, table
 
 STEPS = 200
@@ -95,13 +96,15 @@ def test_a_killed_run_goes_on_and_equals_one_left_alone(short_list, tmp_path):
 
 def test_a_training_with_other_flags_is_not_taken_over(short_list, tmp_path):
     [one], _ = runs.read_runs(short_list)
-    config = tmp_path / 'config.json'
+    place = Run(str(tmp_path / 'run'))
     flags = {**one.flags, 'max_steps': STEPS, 'seed': 3, 'data_dir': 'elsewhere'}
-    config.write_text(json.dumps({'flags': flags}))
-    run.check_flags(one, config)
-    config.write_text(json.dumps({'flags': {**flags, 'seed': 4}}))
+    config = {'job': 'train', 'flags': flags, 'hparams': {}, 'seed': 3, 'data': {}}
+    run.check_flags(one, place)
+    place.write_config(config)
+    run.check_flags(one, place)
+    place.write_config({**config, 'flags': {**flags, 'seed': 4}})
     with pytest.raises(UserError, match='found a training with --seed=4; expected --seed=3'):
-        run.check_flags(one, config)
+        run.check_flags(one, place)
 
 
 def test_every_listed_run_has_its_data_and_a_name_of_its_own(tmp_path):

@@ -20,7 +20,7 @@ SAVE_STEP = 2500  # a run that is killed loses at most so many steps
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class RunSpec:
     """One training and its evaluation, as runs.toml gives it.
 
     Attributes:
@@ -85,14 +85,14 @@ class Data:
     made_by: tuple[str, ...]
 
 
-def read_runs(path: pathlib.Path = RUNS) -> tuple[list[Run], dict[str, Data]]:
+def read_runs(path: pathlib.Path = RUNS) -> tuple[list[RunSpec], dict[str, Data]]:
     """The runs in the order in which they should be trained, and their data by key.
 
     Raises:
       UserError: if two runs have one name, or a run names data that are not listed.
     """
     content = tomllib.loads(path.read_text('utf-8'))
-    runs = [Run(**run) for run in content['run']]
+    runs = [RunSpec(**run) for run in content['run']]
     data = {key: Data(one['holds'], tuple(one['made_by'])) for key, one in content['data'].items()}
     names = [run.name for run in runs]
     for run in runs:

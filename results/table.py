@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from common import files
-from results.runs import FOLDER, Run, read_runs
+from results.runs import FOLDER, RunSpec, read_runs
 
 TEMPLATE, PAGE, PICTURE = 'README.md.jinja', 'README.md', 'curves.png'
 
@@ -16,7 +16,7 @@ class Row(NamedTuple):
     """Runs that differ in nothing but their seed."""
 
     title: str
-    runs: list[Run]
+    runs: list[RunSpec]
     measured: list[dict[str, Any]]  # of those that were
 
     @property
@@ -92,9 +92,9 @@ def draw_curves(measured: pathlib.Path = FOLDER / 'measured'):
 
 def main() -> None:
     """Writes the page and its picture."""
-    with files.replacing(FOLDER / PAGE) as beside:
+    with files.replacing(FOLDER / PAGE) as [beside]:
         beside.write_text(make_page(), encoding='utf-8')
-    with files.replacing(FOLDER / PICTURE) as beside:
+    with files.replacing(FOLDER / PICTURE) as [beside]:
         draw_curves().savefig(beside, format='png', dpi=120)
 
 
