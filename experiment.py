@@ -7,6 +7,7 @@ python experiment.py --summary_dir=RUN --export_dir=SAVED
 """
 
 import importlib
+import io
 import sys
 
 from absl import app, flags
@@ -54,6 +55,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 def run() -> None:
     """Runs the program; for anything a user can mend, one line on standard error and status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')  # names that the terminal cannot show
     try:
         app.run(main, flags_parser=_parse_flags)
     except KeyboardInterrupt:

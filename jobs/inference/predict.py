@@ -9,25 +9,24 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 import input_data
 from common import files
 from common.errors import UserError, printable
 from jobs.inference import any_image, trained
-from jobs.inference.trained import Trained
+from jobs.inference.trained import Answer, Trained
 from jobs.options import RunOptions
 
-ENLARGED = 8  # screen pixels for one of the network, in saved pictures
-MOST_FAULTS = 3  # files named in the one line that ends a run
+MOST_STEM = 100  # bytes of a file's name that its picture's name keeps: most systems have 255
+PICTURE_INCHES = 2.2  # the height of an image in a saved picture
 
 
 def run(options: RunOptions) -> list[dict[str, Any]]:
     """Prints what the network sees in each image file of `--predict`, a line each.
 
     With `--json`, standard output holds one JSON array instead, an object a file: file,
-    predictions, scores, picture; or file and error. With `--summary_dir`, pictures of input and
-    reconstructions go to test/figures.
+    predictions, classes (their names), scores, note, picture; or file and error. With
+    `--summary_dir`, pictures of input and reconstructions go to test/figures.
 
     Returns:
       The objects that --json prints.
@@ -36,7 +35,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
       UserError: for what is wrong with options; at the end, naming files that could not be read.
       Others as `jobs.inference.trained.load`.
     """
-    paths = find(options.predict)
+    paths = find_images(options.predict)
     if options.summary_dir:
         files.check_directory(f'--summary_dir={options.summary_dir}', options.run.test_dir)
     network = trained.load(options)
@@ -48,29 +47,37 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
     folder = pathlib.Path(options.run.figures_dir) if options.summary_dir else None
     if not options.json:
         print(f'Checkpoint {network.path}')
-    results, names = [], set()
-    for path in paths:
-        try:
-            results.append(_predict(network, path, folder, names))
-        except UserError as error:
-            results.append({'file': path, 'error': str(error)})
-        if not options.json:
-            print(_line(results[-1], network), flush=True)
+    results = _predict_files(network, paths, folder, quiet=options.json)
     if options.json:
         print(json.dumps(results, indent=2))
     elif folder is None and network.model.reconstructs:
         print('Reconstructions are not kept: give --summary_dir')
     faults = [result['error'] for result in results if 'error' in result]
     if faults:
-        more = f'; and {len(faults) - MOST_FAULTS} more' if len(faults) > MOST_FAULTS else ''
         raise UserError(
-            f'--predict: {len(faults)} of {len(paths)} files could not be read: '
-            f'{"; ".join(faults[:MOST_FAULTS])}{more}'
+            f'--predict: {len(faults)} of {len(paths)} files could not be read: {"; ".join(faults)}'
         )
     return results
 
 
-def find(pattern: str) -> list[str]:
+def _predict_files(
+    network: Trained, paths: list[str], folder: pathlib.Path | None, quiet: bool
+) -> list[dict[str, Any]]:
+    """A result for each file, or its error; prints results as they come, unless `quiet`."""
+    results: list[dict[str, Any]] = []
+    names: set[str] = set()
+    for path in paths:
+        try:
+            results.append(_predict(network, path, folder, names))
+        except UserError as error:
+            results.append({'file': path, 'error': str(error)})
+            continue
+        if not quiet:
+            print(_line(results[-1], network), flush=True)
+    return results
+
+
+def find_images(pattern: str) -> list[str]:
     """The files of `a.png,b.png` or of a glob; a name that is neither is given back as it is.
 
     Raises:
@@ -103,49 +110,60 @@ def _predict(
         raise UserError(f'{path}: {error}') from error
     except ValueError as error:  # colours that Pillow cannot turn into others
         raise UserError(f'{path}: cannot be read as an image: {error}') from error
-    answer = trained.answer(network.model, raw.to_input(tf.constant(pixels[None])))
+    features = raw.to_input(tf.constant(pixels[None]))  # [1, height, width, depth]
+    answer = trained.answer(network.model, features)
     result = {
         'file': path,
         'predictions': answer.predictions[0].numpy().tolist(),
         'scores': answer.scores[0].numpy().tolist(),
+        'note': 'first of several frames' if image.info.get(any_image.MORE_FRAMES) else None,
         'picture': None,
     }
+    result['classes'] = [network.class_names[number] for number in result['predictions']]
     if folder is not None and answer.reconstructions is not None:
         picture = folder / f'predict-{_unused_name(path, names)}.png'
-        shown = _centre(pixels, info.height, info.width) / 255
-        _save(picture, [shown, *answer.reconstructions[0].numpy()])
+        _draw_picture(picture, features[0].numpy(), answer, network)
         result['picture'] = str(picture)
     return result
 
 
+def _draw_picture(path: pathlib.Path, seen: np.ndarray, answer: Answer, network: Trained) -> None:
+    """A PNG of the network's input and of what it draws of the classes it predicts."""
+    # Lazily: Matplotlib takes a second to import.
+    from jobs.visualization import draw, images
+
+    pictures = [images.displayable(seen)]
+    titles = ['input']
+    for number, drawn in zip(
+        answer.predictions[0].numpy(), answer.reconstructions[0].numpy(), strict=True
+    ):
+        pictures.append(images.displayable(drawn))
+        score = f'{network.model.score_name} {answer.scores[0, number]:.3f}'
+        titles.append(f'reconstruction of\n{network.class_names[number]}, {score}')
+    strips = [draw.Strip('', np.stack(pictures))]
+    figure = draw.draw_strips(
+        strips, titles, 'What the network sees, and what it makes of it', PICTURE_INCHES
+    )
+    with files.replacing(path) as [temporary]:
+        temporary.write_bytes(draw.encode_figure(figure))
+
+
 def _line(result: dict[str, Any], network: Trained) -> str:
-    if 'error' in result:
-        return printable(result['error'])
-    classes = ' and '.join(map(str, result['predictions']))
-    scores = ' '.join(f'{score:.3f}' for score in result['scores'])
-    picture = f'  {result["picture"]}' if result['picture'] else ''
-    return printable(f'{result["file"]}: {classes}  {network.model.score_name}s {scores}{picture}')
+    classes = ' and '.join(result['classes'])
+    scores = ' '.join(
+        f'{name}={score:.3f}'
+        for name, score in zip(network.class_names, result['scores'], strict=True)
+    )
+    parts = [f'{network.model.score_name}s {scores}', result['note'], result['picture']]
+    return printable('  '.join([f'{result["file"]}: {classes}', *filter(None, parts)]))
 
 
 def _unused_name(path: str, names: set[str]) -> str:
     stem = re.sub(r'[^\w.-]', '_', pathlib.Path(path).stem)
+    stem = stem.encode()[:MOST_STEM].decode(errors='ignore')
     name, number = stem, 1
     while name in names:
         number += 1
         name = f'{stem}-{number}'
     names.add(name)
     return name
-
-
-def _centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    return pixels[top : top + height, left : left + width]
-
-
-def _save(path: pathlib.Path, images: list[np.ndarray]) -> None:
-    """Images [height, width, depth] in 0..1 beside each other, enlarged, as a PNG."""
-    row = np.concatenate(images, axis=1)  # [height, images * width, depth]
-    values = np.uint8(np.round(255 * np.clip(row, 0, 1))).squeeze()
-    large = values.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
-    with files.replacing(path) as [temporary]:
-        Image.fromarray(large).save(temporary, 'PNG')

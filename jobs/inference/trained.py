@@ -27,6 +27,7 @@ class Trained(NamedTuple):
     model: Model
     dataset: str
     path: str  # of the checkpoint
+    class_names: list[str]  # numbers where the run's config.json knows no names
 
 
 class Answer(NamedTuple):
@@ -63,7 +64,10 @@ def load(options: RunOptions) -> Trained:
     devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
     model = build_model(options.model, hparams, _info(options, config.get('data', {}), path))
     checkpoint.restore(path, model, with_moments=False)
-    return Trained(model, options.dataset, path)
+    names = config.get('data', {}).get('class_names')
+    if not isinstance(names, list) or len(names) != model.info.num_classes:
+        names = range(model.info.num_classes)
+    return Trained(model, options.dataset, path, [str(name) for name in names])
 
 
 def answer(model: Model, images: tf.Tensor) -> Answer:

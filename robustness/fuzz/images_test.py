@@ -165,7 +165,7 @@ def test_format_that_unpacks_without_limit():
 @given(st.text('a.,*?[]!/ ', max_size=20))
 def test_names_of_images(pattern):
     with only(UserError):
-        assert predict.find(f'nowhere/{pattern}')
+        assert predict.find_images(f'nowhere/{pattern}')
 
 
 ROWS = np.random.default_rng(0).integers(0, 256, (3, 1024, 3)).astype(np.uint8)
