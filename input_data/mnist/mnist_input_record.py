@@ -49,7 +49,8 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     num_examples = examples.num_examples
     if limit is not None:
         num_examples = min(limit, num_examples)
-    info = dataclasses.replace(info, num_examples=num_examples)
+    note = _note(paths[0], num_examples, request.num_targets)
+    info = dataclasses.replace(info, num_examples=num_examples, note=note)
     if request.split == 'train':
         indexed = examples.training(request.batching)
     else:
@@ -130,6 +131,18 @@ def to_features(indexed: Indexed, num_classes: int) -> Features:
         'target_labels': tf.cast(raw['labels'], tf.int32),
         'target_images': target_images,  # [batch, num_targets, height, width, 1]
     }
+
+
+def _note(path: str, num_examples: int, num_targets: int) -> str:
+    """Of how many digits the examples are shifts, where the name of their file tells.
+
+    `mnist_shift.py` writes all shifts of a digit, one after the other (release).
+    """
+    shift = re.search(r'_(\d+)shifted_mnist', os.path.basename(path))
+    if num_targets > 1 or not shift or int(shift[1]) == 0:
+        return ''
+    shifts = (2 * int(shift[1]) + 1) ** 2
+    return f'(shifts of {-(-num_examples // shifts):,} digits)'
 
 
 def _parse(serialized: tf.Tensor, info: DatasetInfo) -> Raw:

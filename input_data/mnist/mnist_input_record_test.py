@@ -39,6 +39,17 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         self.assertDTypeEqual(whole['target_labels'], np.int32)
         self.assertDTypeEqual(whole['images'], np.float32)
 
+    @parameterized.parameters(
+        ('test_2', None, '(shifts of 3 digits)'),  # 25 shifts each, the last digit's cut off
+        ('test_2', 50, '(shifts of 2 digits)'),
+        ('test_1', None, '(shifts of 7 digits)'),
+        ('test_0', None, ''),
+    )
+    def test_says_of_how_many_digits_the_examples_are_shifts(self, name, eval_size, note):
+        testing.write_singles(self.directory, name, count=60)
+        request = InputRequest(self.directory, 'test', eval_size=eval_size)
+        self.assertEqual(inputs('mnist', request)[1].note, note)
+
     def test_pairs(self):
         testing.write_pairs(f'{self.directory}/multitest_4shifted_mnist.tfrecords', 25, 12)
         images, labels = testing.digit_images(26, 12)

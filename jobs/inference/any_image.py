@@ -19,8 +19,9 @@ DIGIT_BOX, MNIST_SIDE = 20, 28
 FLAT = 8  # of 255: a smaller difference between ink and paper is no drawing
 NOISE = 0.1  # of the strongest ink: what is fainter is paper
 EDGE = 0.3  # of full ink: what is stronger counts for the box around the digit
-DIMMEST = 8  # of 255: so much light is taken to be everywhere
-UNEVEN = 0.15  # of full ink, on as much of the border: light that is not made up for
+DIMMEST = 0.15  # of the brightest light: with less, noise would be raised to ink
+# So much of full ink on so much of the border: light that is not made up for.
+UNEVEN, MOST_UNEVEN = 0.15, 0.07
 FITS = 20  # of the light, each with less weight on what the one before missed
 SMALL, BROAD = 63, 25  # pixels: no stroke is so broad in an image whose longer side has so many
 
@@ -95,7 +96,7 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     if is_dark:
         ink = -ink
     if ground.ndim:  # where there is less light, ink and paper differ by less
-        ink /= ground + DIMMEST
+        ink /= ground + DIMMEST * ground.max()
     paper = np.abs(_border(ink))
     ink[ink < NOISE * ink.max()] = 0
     # Full strength is what half of all ink reaches. Measured by the strongest pixel, a speck or
@@ -104,7 +105,7 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     amount = np.cumsum(rising, dtype=np.float64)
     full = rising[np.searchsorted(amount, amount[-1] / 2)]
     ink = np.clip(ink / full, 0, 1)
-    is_uneven = ground.ndim and np.mean(paper > UNEVEN * full) > UNEVEN
+    is_uneven = ground.ndim and np.mean(paper > UNEVEN * full) > MOST_UNEVEN
     if is_uneven or _has_broad_area(ink > EDGE):
         raise UserError('found shadows or other broad areas; expected a digit on plain paper')
     fitted = _fit(ink, height, width)  # [height, width] of the result

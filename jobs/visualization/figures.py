@@ -160,7 +160,7 @@ class _Artist:
         if changes is None:
             self.left_out.append(f'routing_logits: {self._why}: class capsules')
             return
-        settled = ', '.join(f'{size:g} at {number}' for number, size in draw.SETTLED.items())
+        settled = ', '.join(f'{size:g} at iteration {n}' for n, size in draw.SETTLED.items())
         title = (
             f'How far routing logits move after {int(self._model.step.numpy()):,} training steps, '
             f'over {count} images\nThose of a settled network move by {settled}'

@@ -206,7 +206,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         title = drawn.figures['routing_logits'].get_suptitle()
         self.assertIn('after 3 training steps, over 25 images', title)
         # Paper, Appendix A.
-        self.assertIn('settled network move by 0.007 at 2, 1e-05 at 5', title)
+        self.assertIn('settled network move by 0.007 at iteration 2, 1e-05 at iteration 5', title)
         own, settled = axes.lines[:2]
         self.assertLen(own.get_ydata(), figures.ROUTING_ITERATIONS)
         self.assertAllEqual(settled.get_xydata(), [[2, 7e-3], [5, 1e-5]])
