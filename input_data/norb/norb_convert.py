@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import pathlib
 import shutil
 import sys
 import time
@@ -12,11 +13,12 @@ import tqdm
 from absl import flags
 
 if not __package__:
-    sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..')))
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from common import descriptors, files
 from common.lock import hold_folder
 from input_data import command_line
+from input_data.command_line import OUTPUT_DIR
 from input_data.errors import DataError
 from input_data.norb import raw as norb_files
 from input_data.norb.raw import RawSplit
@@ -66,23 +68,15 @@ def convert(data_dir: str, output_dir: str, debug: bool = False) -> tuple[RawSpl
 
 def main(values: flags.FlagValues) -> None:
     """Does what the flags say; raises DataError if it cannot."""
-    if not values.data_dir:
-        raise DataError("--data_dir: not given; expected the folder of smallNORB's raw files")
     started = time.monotonic()
-    output_dir = values.output_dir or values.data_dir
-    train, test = convert(values.data_dir, output_dir, values.debug)
+    train, test = convert(values.data_dir, values.output_dir, values.debug)
     for name, raw in (('train', train), ('test', test)):
-        path = os.path.join(output_dir, f'{name}duo.tfrecords')
+        path = os.path.join(values.output_dir, f'{name}duo.tfrecords')
         print(f'{path}: {len(raw.categories)} records of {len(raw.objects())} toys')
     count = len(train.categories) + len(test.categories)
     seconds = time.monotonic() - started
     print('No toy (category, instance) is in both.')
     print(f'{count} records, {seconds:.1f} s, {count / seconds:.0f} records/s')
-
-
-def run(arguments: list[str] | None = None) -> int:
-    """Runs the program on command-line arguments (default: sys.argv); returns its exit status."""
-    return command_line.run('norb_convert', __doc__, _define_flags(), main, arguments)
 
 
 def _write(splits: dict[str, RawSplit], paths: list[str]) -> None:
@@ -126,18 +120,13 @@ def _records(raw: RawSplit) -> Iterator[bytes]:
             number += 1
 
 
-def _define_flags() -> flags.FlagValues:
-    # Not absl's global flags: experiment.py has a --data_dir too, and one process may import both.
-    values = flags.FlagValues()
-    for name, default, meaning in (
-        ('data_dir', '', "Folder of smallNORB's six raw files, plain or .gz."),
-        ('output_dir', '', 'Folder of the records, made if absent; by default data_dir.'),
-    ):
-        flags.DEFINE_string(name, default, meaning, flag_values=values)
-    for name, meaning in (('debug', 'Show tracebacks.'), ('help', 'Show this help.')):
-        flags.DEFINE_boolean(name, False, meaning, flag_values=values)
-    return values
-
+run = command_line.program(
+    'norb_convert',
+    __doc__,
+    main,
+    "the folder of smallNORB's six raw files, plain or .gz",
+    [OUTPUT_DIR],
+)
 
 if __name__ == '__main__':
     sys.exit(run())
