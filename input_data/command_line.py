@@ -14,7 +14,7 @@ from any folder, and as a module, after these two lines:
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import flags
 
@@ -33,7 +33,11 @@ class Option(NamedTuple):
 
 OUTPUT_DIR = Option('output_dir', '', 'Folder of the records, made if absent; by default data_dir.')
 _COMMON = (Option('debug', False, 'Show tracebacks.'), Option('help', False, 'Show this help.'))
-_DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, bool: flags.DEFINE_boolean}
+_DEFINE: dict[type, Callable[..., object]] = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    bool: flags.DEFINE_boolean,
+}
 
 
 def program(
@@ -97,7 +101,7 @@ def _check(values: flags.FlagValues, options: Sequence[Option], rest: list[str])
     if rest:
         raise DataError(f'{rest[0]}: unexpected argument; expected flags only')
     for option in options:
-        value = values[option.name].value
+        value: Any = values[option.name].value
         # No name of a file holds one: Python's own complaint would name no flag.
         if isinstance(value, str) and '\0' in value:
             raise DataError(f'--{option.name}={value!r}: found a NUL character; expected none')
@@ -105,13 +109,13 @@ def _check(values: flags.FlagValues, options: Sequence[Option], rest: list[str])
             raise DataError(f'--{option.name}={value}: expected {option.least} or more')
 
 
-def _explain(error: Exception, values: flags.FlagValues) -> str | None:
+def _explain(error: Exception, values: flags.FlagValues) -> str:
     if isinstance(error, MemoryError):
         found = ' '.join(str(error).split())
         return f'out of memory; expected to get more{f" ({found})" if found else ""}'
     if isinstance(error, OSError):
         error.filename = error.filename or values.data_dir
-    return explain_error(error)
+    return explain_error(error) or str(error)
 
 
 def _on_terminate(number: int, _: object) -> None:

@@ -125,8 +125,8 @@ def tensor_permute(positions: tf.Tensor, counts: tf.Tensor, keys: tf.Tensor) -> 
 
 def philox(low: np.ndarray, high: int, key: int) -> np.ndarray:
     """Philox4x32-10: counters (high * 2^64 + low), low uint64 [...] -> uint64 [..., 4] words."""
-    high, words = np.full_like(low, high), []
-    for half in (low, high):
+    words: list[np.ndarray] = []
+    for half in (low, np.full_like(low, high)):
         words += [half & _LOW, half >> np.uint64(32)]
     for turn in range(_ROUNDS):
         keys = (

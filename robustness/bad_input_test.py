@@ -151,8 +151,8 @@ PROGRAMS = (
     (mnist_shift, f'{RAW} --num_workers=0', '--num_workers=0', 'expected 1 or more'),
     (
         mnist_shift,
-        f'{RAW} --multi_targets --num_pairs=4000000000 --max_shard=0',
-        'multitrain_2shifted_mnist.tfrecords',
+        f'{RAW} --shift=500 --pad=500',
+        'train_500shifted_mnist.tfrecords',
         'bytes free on the disk; expected',
     ),
     (mnist_shift, '', '--data_dir: not given', 'expected the folder'),

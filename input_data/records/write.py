@@ -5,15 +5,13 @@ blocks of records as arrays and write each block at its place in the file: neith
 nor their order changes a byte. TensorFlow is not needed, nor the seconds it takes to start.
 """
 
-import collections
-import concurrent.futures
 import functools
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import shutil
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -21,18 +19,16 @@ import numpy as np
 import tqdm
 
 from common import files
+from common.errors import UserError
 from common.lock import hold_folder
 from input_data.errors import DataError
 from input_data.records.layout import RecordLayout
 
-Block = tuple[
-    pathlib.Path, int, int, int
-]  # path, place in the file in bytes, first and last + 1 example
+# Path, place in the file in bytes, first and last + 1 example.
+Block = tuple[pathlib.Path, int, int, int]
 
 _BLOCK_BYTES = 4 << 20
-_BLOCKS_AHEAD = 4
 _MOST_WORKERS = 256
-_job: Callable[[Block], int]  # of a worker
 
 
 class Source(Protocol):
@@ -119,46 +115,81 @@ def _write_block(source: Source, layout: RecordLayout, block: Block) -> int:
 def _in_workers(
     job: Callable[[Block], int], blocks: Iterator[Block], num_workers: int
 ) -> Iterator[int]:
+    """What `job` returns for each block, in any order.
+
+    This process has no thread beside: one that cannot start for lack of memory, as those of
+    concurrent.futures, would leave all others waiting for ever.
+    """
     if num_workers == 1:
         yield from map(job, blocks)
         return
     # Forked workers start all at once: one zero too many must not take the machine down.
     num_workers = min(num_workers, _MOST_WORKERS)
+    todo = list(blocks)
+    workers: dict[Any, Any] = {}  # the process behind each pipe
+    try:
+        for number in range(num_workers):
+            try:
+                receiver, worker = _start_worker(job, todo[number::num_workers])
+                workers[receiver] = worker
+            except OSError as error:
+                raise DataError(
+                    f'--num_workers={num_workers}: found no room for more than {number}: '
+                    f'{error.strerror}; expected fewer'
+                ) from error
+        while workers:
+            for receiver in multiprocessing.connection.wait(list(workers)):
+                written = _receive(receiver)
+                if written is not None:
+                    yield written
+                elif _exit_code(workers.pop(receiver)):
+                    raise DataError(
+                        f'--num_workers={num_workers}: a worker was killed, perhaps for lack of '
+                        'memory; expected all to live'
+                    )
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.join()
+
+
+def _start_worker(job: Callable[[Block], int], blocks: list[Block]) -> tuple[Any, Any]:
+    """The pipe from a new worker, and the worker."""
     # Forked workers share the images; NumPy alone has no threads that a fork could break.
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
-    context = multiprocessing.get_context(method)
-    executor = concurrent.futures.ProcessPoolExecutor(num_workers, context, _start_worker, (job,))
-    pending: collections.deque[concurrent.futures.Future[int]] = collections.deque()
+    context: Any = multiprocessing.get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    worker = context.Process(target=_work, args=(job, blocks, sender))
+    worker.start()
+    sender.close()  # so that the end of the worker is the end of its pipe
+    return receiver, worker
+
+
+def _receive(receiver: Any) -> int | None:
+    """What a worker's job returned, or None at the end; raises what the worker could not mend."""
     try:
-        for block in blocks:
-            pending.append(executor.submit(_run_job, block))
-            if len(pending) > _BLOCKS_AHEAD * num_workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    except concurrent.futures.BrokenExecutor as error:
-        raise DataError(
-            f'--num_workers={num_workers}: a worker was killed, perhaps for lack of memory; '
-            'expected all to live'
-        ) from error
-    finally:
-        executor.shutdown(cancel_futures=True)
+        written = receiver.recv()
+    except EOFError:
+        return None
+    if isinstance(written, Exception):
+        raise written
+    return written
 
 
-def _start_worker(job: Callable[[Block], int]) -> None:
-    global _job
-    _job = job
+def _exit_code(worker: Any) -> int:
+    worker.join()
+    return worker.exitcode
+
+
+def _work(job: Callable[[Block], int], blocks: list[Block], sender: Any) -> None:
     # Only the parent decides when to stop; but should it be killed, workers must not outlive it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(process: Any) -> None:
-    process.join()
-    os._exit(1)
-
-
-def _run_job(block: Block) -> int:
-    return _job(block)
+    parent: Any = multiprocessing.parent_process()
+    try:
+        for block in blocks:
+            if os.getppid() != parent.pid:
+                return
+            sender.send(job(block))
+    except (UserError, OSError, MemoryError) as error:
+        sender.send(error)
