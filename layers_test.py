@@ -1,7 +1,6 @@
 """Tests of layers/; `python layers_test.py` checks that an installation works."""
 
 import os
-from unittest import mock
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -11,53 +10,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import layers
-from layers import losses, routing
-from layers.fast import routing as voteless_routing
-
-
-def reference_squash(s):
-    """Eq. 1 in float64."""
-    norm = np.linalg.norm(s, axis=-1, keepdims=True)
-    return norm**2 / (1 + norm**2) * s / np.where(norm > 0, norm, 1)
-
-
-def reference_routing(votes, biases, iterations, leaky):
-    """Procedure 1 in float64, one example and one pair of capsules at a time.
-
-    Args:
-      votes: [batch, in_capsules, out_capsules, atoms].
-
-    Returns:
-      Activations [batch, out_capsules, atoms] and couplings [batch, in_capsules, out_capsules].
-    """
-    batch, in_capsules, out_capsules, atoms = votes.shape
-    activations = np.zeros((batch, out_capsules, atoms))
-    couplings = np.zeros((batch, in_capsules, out_capsules))
-    for n in range(batch):
-        logits = np.zeros((in_capsules, out_capsules))
-        for _ in range(iterations):
-            for i in range(in_capsules):
-                weights = np.exp(logits[i])
-                couplings[n, i] = weights / (weights.sum() + (1 if leaky else 0))
-            for j in range(out_capsules):
-                s = biases[j].astype(np.float64)
-                for i in range(in_capsules):
-                    s = s + couplings[n, i, j] * votes[n, i, j]
-                activations[n, j] = reference_squash(s)
-                for i in range(in_capsules):
-                    logits[i, j] += votes[n, i, j] @ activations[n, j]
-    return activations, couplings
-
-
-def random_layer(in_capsules=7, in_atoms=3, out_capsules=4, out_atoms=5, batch=6):
-    """Inputs, weights and biases large enough for routing to matter."""
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(batch, in_capsules, in_atoms)).astype(np.float32)
-    shape = (in_capsules, in_atoms, out_capsules * out_atoms)
-    weights = rng.normal(size=shape).astype(np.float32)
-    biases = rng.normal(scale=0.1, size=(out_capsules, out_atoms)).astype(np.float32)
-    votes = np.einsum('bia,iao->bio', inputs.astype(np.float64), weights)
-    return inputs, weights, biases, votes.reshape(batch, in_capsules, out_capsules, out_atoms)
+from layers import routing
+from layers.testing import random_layer, reference_routing, reference_squash
 
 
 class SquashTest(tf.test.TestCase, parameterized.TestCase):
@@ -131,29 +85,6 @@ class RoutingTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(routed.coupling, couplings, rtol=1e-4, atol=1e-5)
         self.assertAllClose(plain.routing_logits, without_votes.routing_logits, atol=1e-4)
 
-    @parameterized.product(iterations=[1, 2, 3], leaky=[False, True])
-    def test_both_forms_have_the_same_gradients(self, iterations, leaky):
-        inputs, weights, biases, votes = random_layer()
-        inputs, weights, biases = (tf.constant(x) for x in (inputs, weights, biases))
-        shift = np.random.default_rng(1).normal(size=(6, 4, 5)).astype(np.float32)
-
-        def gradients(function):
-            with tf.GradientTape() as tape:
-                tape.watch((inputs, weights, biases))
-                loss = tf.reduce_sum(tf.square(function() + shift))
-            return tape.gradient(loss, (inputs, weights, biases))
-
-        def with_votes():
-            votes = tf.reshape(tf.einsum('bia,iao->bio', inputs, weights), [6, 7, 4, 5])
-            return layers.route_votes(votes, biases, iterations, leaky).activation
-
-        expected = gradients(with_votes)
-        actual = gradients(
-            lambda: layers.route(inputs, weights, biases, iterations, leaky).activation
-        )
-        for one, other in zip(expected, actual, strict=True):
-            self.assertAllClose(one, other, rtol=1e-4, atol=1e-4)
-
     def test_gradients_flow_through_all_iterations(self):
         # A gradient that stopped at the couplings would be that of fixed couplings.
         _, _, biases, votes = random_layer()
@@ -199,43 +130,6 @@ class CapsuleLayerTest(tf.test.TestCase, parameterized.TestCase):
         layer.set_weights([weights, biases])
         expected, _ = reference_routing(votes, biases, 3, leaky=False)
         self.assertAllClose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
-
-    @parameterized.parameters((1, 7), (2, 4), (3, 3), (4, 2), (7, 1))
-    def test_routing_in_chunks_is_the_same(self, chunks, chunk_size):
-        inputs, weights, biases, _ = random_layer()
-        layer = layers.Capsule(4, 5, leaky=True)
-        layer.build(inputs.shape)
-        layer.set_weights([weights, biases])
-
-        def outputs_and_gradients():
-            with tf.GradientTape() as tape:
-                tensor = tf.constant(inputs)
-                tape.watch(tensor)
-                routed = layer.route(tensor)
-                loss = tf.reduce_sum(tf.square(routed.activation + 1))
-            return routed, tape.gradient(loss, [tensor, *layer.trainable_variables])
-
-        self.assertEqual(voteless_routing.count_chunks(inputs.shape, 4), 1)
-        whole, whole_gradients = outputs_and_gradients()
-        column = 4 * 6 * 4 * 3  # bytes: float32, batch, out_capsules, in_atoms
-        with mock.patch.object(voteless_routing, 'CHUNK_BYTES', column * chunk_size):
-            self.assertEqual(voteless_routing.count_chunks(inputs.shape, 4), chunks)
-            routed, gradients = tf.function(outputs_and_gradients)()
-        for one, other in zip(whole, routed, strict=True):
-            self.assertAllClose(one, other, atol=1e-6)
-        for one, other in zip(whole_gradients, gradients, strict=True):
-            self.assertAllClose(one, other, rtol=1e-4, atol=1e-5)
-
-    def test_gradient_of_squash(self):
-        vectors = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
-        vectors[0, 0] = 0
-        upstream = tf.constant(np.random.default_rng(1).normal(size=(3, 4, 5)), tf.float32)
-        with tf.GradientTape() as tape:
-            tensor = tf.constant(vectors)
-            tape.watch(tensor)
-            squashed = layers.squash(tensor)
-        expected = tape.gradient(squashed, tensor, upstream)
-        self.assertAllClose(voteless_routing.squash_gradient(vectors, upstream), expected)
 
     def test_examples_do_not_see_their_neighbours(self):
         inputs = random_layer()[0]
@@ -327,56 +221,6 @@ class ReconstructionTest(tf.test.TestCase):
         image = decoder(np.zeros((1, 2, 4), np.float32))[0].numpy()  # [2, 3, 2]
         expected = 1 / (1 + np.exp(-np.arange(12.0).reshape(2, 2, 3)))  # [depth, height, width]
         self.assertAllClose(image, expected.transpose(1, 2, 0))
-
-
-class LossesTest(tf.test.TestCase, parameterized.TestCase):
-    SCORES = np.array([[0.8, 0.3], [0.95, 0.05]], np.float32)
-    LABELS = np.array([[1, 0], [0, 1]], np.float32)
-
-    def test_margin_by_hand(self):
-        # Example 1: 0.1^2 + 0.5 * 0.2^2 = 0.03; example 2: 0.85^2 + 0.5 * 0.85^2 = 1.08375.
-        self.assertAllClose(
-            losses.margin_terms(self.SCORES, self.LABELS), [[0.01, 0.02], [0.36125, 0.7225]]
-        )
-        self.assertAllClose(losses.margin_paper_loss(self.SCORES, self.LABELS), 1.11375 / 2)
-        self.assertAllClose(losses.margin_loss(self.SCORES, self.LABELS), 1.11375 / 2 / 4)
-
-    def test_cross_entropies_equal_tensorflow(self):
-        scores = np.random.default_rng(0).normal(scale=3, size=(5, 10)).astype(np.float32)
-        labels = np.eye(10, dtype=np.float32)[:5] + np.eye(10, dtype=np.float32)[5:]
-        self.assertAllClose(
-            losses.softmax_loss(scores, labels),
-            tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, scores)),
-        )
-        self.assertAllClose(
-            losses.sigmoid_loss(scores, labels),
-            tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels / 2, scores)),
-        )
-
-    def test_reconstruction_sums_pixels_and_averages_the_batch(self):
-        drawn = np.zeros((2, 2, 3, 3, 1), np.float32)
-        wanted = drawn.copy()
-        wanted[0, 0] = 1  # nine pixels off by 1 in one example's first target
-        wanted[1, 1, 0, 0] = 2  # one pixel off by 2 in the other's second target
-        self.assertAllClose(
-            losses.reconstruction_loss(drawn, wanted), [0.0005 * 9 / 2, 0.0005 * 4 / 2]
-        )
-
-    @parameterized.parameters(
-        ([0.1, 0.9, 0.2], [0, 1, 0], 1, 1, 1),
-        ([0.1, 0.9, 0.2], [1, 0, 0], 1, 0, 0),
-        ([0.5, 0.5, 0.2], [1, 0, 0], 1, 1, 1),  # a tie goes to the lower class
-        ([0.5, 0.5, 0.2], [0, 1, 0], 1, 0, 0),
-        ([0.8, 0.1, 0.9], [1, 0, 1], 2, 1, 1),
-        ([0.8, 0.1, 0.9], [1, 1, 0], 2, 0, 1),
-        ([0.8, 0.7, 0.1, 0.2], [0, 0, 1, 1], 2, 0, 0),
-    )
-    def test_hits(self, scores, labels, num_targets, correct, almost):
-        hits = layers.count_hits(
-            np.array([scores], np.float32), np.array([labels], np.float32), num_targets
-        )
-        self.assertAllEqual(hits.correct, [correct])
-        self.assertAllEqual(hits.almost, [almost])
 
 
 if __name__ == '__main__':

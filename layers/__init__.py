@@ -15,11 +15,19 @@ from layers.losses import (
     top_classes,
 )
 from layers.reconstruction import Decoder, mask_capsules
-from layers.routing import Routed, capsule_lengths, coupling_coefficients, route_votes, squash
+from layers.routing import (
+    ROUTINGS,
+    Routed,
+    capsule_lengths,
+    coupling_coefficients,
+    route_votes,
+    squash,
+)
 
 __all__ = [
     'CONV_METHODS',
     'LOSSES',
+    'ROUTINGS',
     'Capsule',
     'ConvCapsule',
     'Decoder',

@@ -1,5 +1,6 @@
 """Fully connected capsules: weights -> votes -> routing by agreement."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from layers.fast import routing as fast_routing
 Tensor = Any
 
 
+@keras.saving.register_keras_serializable('capsnet')
 class Capsule(keras.layers.Layer):
     """Fully connected capsules with routing by agreement (DigitCaps of the paper, Section 4).
 
@@ -22,6 +24,9 @@ class Capsule(keras.layers.Layer):
       out_atoms: components of one output capsule (16 in the paper).
       iterations: routing iterations (3 in the paper).
       leaky: whether routing is leaky (release), see `layers.routing`.
+      method: how to route: 'fast' (`layers.fast.routing`: without votes), 'votes' (Procedure 1 as
+        the paper writes it; equal to float rounding), another name in `layers.ROUTINGS`, or
+        'auto', which is 'fast'.
 
     Input shape:
       [batch, in_capsules, in_atoms]
@@ -30,8 +35,8 @@ class Capsule(keras.layers.Layer):
       [batch, out_capsules, out_atoms]
 
     Raises:
-      ValueError: if a size is not a positive integer, or the input does not have three axes
-        with known sizes.
+      ValueError: if a size is not a positive integer, `method` is unknown, or the input does not
+        have three axes with known sizes.
 
     Example:
       >>> primary = keras.random.normal((2, 1152, 8))
@@ -40,17 +45,25 @@ class Capsule(keras.layers.Layer):
     """
 
     def __init__(
-        self, out_capsules: int, out_atoms: int, iterations: int = 3, leaky: bool = False, **kwargs
+        self,
+        out_capsules: int,
+        out_atoms: int,
+        iterations: int = 3,
+        leaky: bool = False,
+        method: str = 'auto',
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_positive(out_capsules=out_capsules, out_atoms=out_atoms)
         routing.check_iterations(iterations)
+        check_one_of(routing.ROUTINGS, method=method)
         self.out_capsules = out_capsules
         self.out_atoms = out_atoms
         self.iterations = iterations
         self.leaky = leaky
+        self.method = method
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         check_axes('Capsule', input_shape, ('in_capsules', 'in_atoms'))
         self.weight = self.add_weight(
             name='weights',
@@ -77,19 +90,21 @@ class Capsule(keras.layers.Layer):
 
     def _route(self, inputs: Tensor, iterations: int, with_coupling: bool) -> routing.Routed:
         weights, biases = ops.convert_to_tensor(self.weight), ops.convert_to_tensor(self.bias)
-        return fast_routing.route(inputs, weights, biases, iterations, self.leaky, with_coupling)
+        route_votes = routing.ROUTINGS[self.method]
+        if route_votes is None:
+            return fast_routing.route(
+                inputs, weights, biases, iterations, self.leaky, with_coupling
+            )
+        votes = ops.einsum('bia,iao->bio', inputs, weights)
+        votes = ops.reshape(votes, (-1, weights.shape[0], self.out_capsules, self.out_atoms))
+        return route_votes(votes, biases, iterations, self.leaky)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.out_capsules, self.out_atoms)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            'out_capsules': self.out_capsules,
-            'out_atoms': self.out_atoms,
-            'iterations': self.iterations,
-            'leaky': self.leaky,
-        }
+    def get_config(self) -> dict[str, Any]:
+        names = ('out_capsules', 'out_atoms', 'iterations', 'leaky', 'method')
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def check_positive(**sizes: int) -> None:
@@ -97,6 +112,13 @@ def check_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f'{name} must be a whole number >= 1, got {size!r}.')
+
+
+def check_one_of(choices: Iterable[str], **values: str) -> None:
+    """Raises ValueError naming the first value that is none of the choices."""
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(f'{name} must be one of {", ".join(choices)}, got {value!r}.')
 
 
 def check_axes(layer: str, shape: tuple, axes: tuple[str, ...]) -> None:

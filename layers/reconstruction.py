@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from layers.capsule import check_positive
+
 Tensor = Any
 
 HIDDEN_UNITS = (512, 1024)  # paper Fig. 2
@@ -24,6 +26,7 @@ def mask_capsules(capsules: Tensor, targets: Tensor) -> Tensor:
     return capsules * keep[..., None]
 
 
+@keras.saving.register_keras_serializable('capsnet')
 class Decoder(keras.layers.Layer):
     """Draws the image of one class capsule: 512 ReLU -> 1024 ReLU -> pixels sigmoid.
 
@@ -46,11 +49,9 @@ class Decoder(keras.layers.Layer):
       TensorShape([2, 28, 28, 1])
     """
 
-    def __init__(self, height: int, width: int, depth: int, **kwargs):
+    def __init__(self, height: int, width: int, depth: int, **kwargs: Any):
         super().__init__(**kwargs)
-        for name, size in (('height', height), ('width', width), ('depth', depth)):
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f'{name} must be a whole number >= 1, got {size!r}.')
+        check_positive(height=height, width=width, depth=depth)
         self.height = height
         self.width = width
         self.depth = depth
@@ -68,7 +69,7 @@ class Decoder(keras.layers.Layer):
             for number, (count, activation) in enumerate(zip(units, activations, strict=True), 1)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         size = input_shape[1] * input_shape[2]
         for stage in self.stages:
             stage.build((None, size))
@@ -81,9 +82,9 @@ class Decoder(keras.layers.Layer):
         pixels = ops.reshape(hidden, (-1, self.depth, self.height, self.width))
         return ops.transpose(pixels, (0, 2, 3, 1))  # [batch, height, width, depth]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.height, self.width, self.depth)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         sizes = {'height': self.height, 'width': self.width, 'depth': self.depth}
         return {**super().get_config(), **sizes}

@@ -6,12 +6,17 @@ prediction vectors û_{j|i} of Eq. 2, coupling is c_ij of Eq. 3, activation is v
 layer above, and atoms (the components of one capsule) are always the last axis.
 
 Routing comes in two forms that give the same numbers. `route_votes` is Procedure 1 written
-down; it needs every vote in memory. `layers.route` (layers/fast/routing.py) is what the layers use
-for fully connected capsules: it never builds the votes.
+down; it needs every vote in memory. `layers.route` (layers/fast/routing.py) is what fully connected
+capsules use unless they are told another: it never builds the votes.
+
+To try another way of routing, write it as a function beside `route_votes` and name it in
+`ROUTINGS`: `Capsule(..., method=NAME)` and `--hparams_override=routing_method=NAME` then use it.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 Tensor = Any  # whatever the Keras backend computes with
@@ -53,8 +58,9 @@ def capsule_lengths(capsules: Tensor) -> Tensor:
       capsules: [..., atoms] float tensor.
 
     Returns:
-      [...]; 1e-15 in place of 0.
+      [...] in float32 or wider; 1e-15 in place of 0.
     """
+    capsules = ops.cast(capsules, keras.backend.result_type(capsules.dtype, 'float32'))
     squared = ops.sum(ops.square(capsules), axis=-1)
     # The root's gradient at 0 is infinite: an all-zero capsule must not spoil the step.
     return ops.sqrt(ops.maximum(squared, 1e-30))
@@ -118,6 +124,15 @@ def route_votes(votes: Tensor, biases: Tensor, iterations: int, leaky: bool = Fa
             agreement = ops.sum(votes * ops.expand_dims(activation, -3), axis=-1)
             routing_logits = routing_logits + agreement
     return Routed(activation, coupling, routing_logits)
+
+
+# Ways of routing by name, each with the arguments and result of `route_votes` (one that has no
+# couplings or logits gives None in their place). None is the fast form, which takes no votes.
+ROUTINGS: dict[str, Callable[[Tensor, Tensor, int, bool], Routed] | None] = {
+    'auto': None,
+    'fast': None,
+    'votes': route_votes,
+}
 
 
 def check_iterations(iterations: int) -> None:

@@ -46,6 +46,7 @@ class CapsuleModel(Model):
             CLASS_ATOMS,
             iterations=hparams.routing,
             leaky=hparams.leaky,
+            method=hparams.routing_method,
             dtype='float32',
             name='capsule2',
         )

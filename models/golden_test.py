@@ -90,6 +90,15 @@ class GoldenTest(tf.test.TestCase, parameterized.TestCase):
         tf.function(model.train_step)(features)
         self.check_after_step(golden, model, features)
 
+    def test_procedure_1_equals_the_release(self):
+        golden = np.load(GOLDEN / 'capsule_mnist_strong_leaky.npz', allow_pickle=False)
+        overrides = 'leaky=true,routing_method=votes'
+        model = build_model('capsule', HParams.parse(overrides), MNIST)
+        set_golden_weights(model, strong=True)
+        features = golden_features(MNIST)
+        self.check_forward(golden, model, features)
+        self.check_gradients(golden, model, features)
+
     def check_forward(self, golden, model, features):
         inferred = model(features, training=False)
         self.assert_near(inferred.scores, golden['logits'], FORWARD_TOLERANCE)

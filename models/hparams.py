@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 from common.errors import UserError
-from layers import CONV_METHODS, LOSSES
+from layers import CONV_METHODS, LOSSES, ROUTINGS
 
 LARGEST = 2**31 - 1  # what TensorFlow counts to
 LARGEST_REAL = 3.4e38  # a float32 beyond is infinite
@@ -20,7 +21,7 @@ class HParamsError(UserError):
 
 
 def _hparam(default, help: str, choices: Iterable[str] = ()):
-    return dataclasses.field(default=default, metadata={'help': help, 'choices': tuple(choices)})
+    return dataclasses.field(default=default, metadata={'help': help, 'choices': choices})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,9 @@ class HParams:
     padding: str = _hparam('VALID', 'of the convolutions: VALID or SAME (paper Fig. 1: VALID)')
     remake: bool = _hparam(True, 'whether there is a decoder and its loss (paper Section 4.1)')
     routing: int = _hparam(3, 'iterations between primary and class capsules (paper Section 5)')
+    routing_method: str = _hparam(
+        'auto', 'of the class capsules; auto is fast, votes is Procedure 1', choices=ROUTINGS
+    )
     verbose: bool = _hparam(False, 'histograms of weights and couplings for TensorBoard (release)')
 
     def __post_init__(self):
@@ -95,7 +99,7 @@ class HParams:
             the message lists the valid keys or says what the value must be.
         """
         kinds = {field.name: field.type for field in dataclasses.fields(cls)}
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}
         for part in filter(None, (part.strip() for part in (text or '').split(','))):
             key, separator, value = (piece.strip() for piece in part.partition('='))
             if not separator:
@@ -108,10 +112,15 @@ class HParams:
         return cls(**values)
 
 
-_KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a word'}
+_KINDS: dict[Any, str] = {
+    bool: 'true or false',
+    int: 'a whole number',
+    float: 'a number',
+    str: 'a word',
+}
 
 
-def _convert(key: str, text: str, kind: type) -> object:
+def _convert(key: str, text: str, kind: Any) -> object:
     try:
         if kind is bool:
             return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]

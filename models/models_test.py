@@ -110,6 +110,7 @@ class HParamsTest(parameterized.TestCase):
         ('decay_steps=0', 'decay_steps must be from 1 to 2147483647, got 0'),
         ('num_prime_capsules=0', 'num_prime_capsules must be from 1 to 4096, got 0'),
         ('padding=FULL', "padding must be VALID or SAME, got 'FULL'"),
+        ('routing_method=slow', "routing_method must be one of auto, fast, votes, got 'slow'"),
         ('loss_type=hinge', "loss_type must be one of margin, .*sigmoid, got 'hinge'"),
     )
     def test_errors(self, text, message):

@@ -24,10 +24,10 @@ what the tests compare with.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
 from layers import routing
+from layers.fast import devices
 
 Tensor = Any
 
@@ -84,17 +84,15 @@ def route(
     preactivation = ops.transpose(sums, (1, 0, 2)) * share + biases
     activation = routing.squash(preactivation)  # [out_capsules, batch, out_atoms]
     chunks = cut(inputs, weights, out_capsules)
-    first_activation = activation
-    if iterations > 1:
-        activation = _make_iterations(iterations, leaky)(*chunks, biases, activation)
+    activation, total = _iterate(chunks, biases, activation, iterations, leaky)
     activation = ops.transpose(activation, (1, 0, 2))  # [batch, out_capsules, out_atoms]
     if not with_coupling:
         return routing.Routed(activation, None, None)
 
-    logits = ops.zeros_like(inputs[:, :, :1]) + ops.zeros((out_capsules,))
+    logits = ops.zeros_like(ops.repeat(inputs[:, :, :1], out_capsules, axis=2))
     if iterations > 1:
-        u, w, bias, total = map(ops.stop_gradient, (*chunks, biases, first_activation))
-        logits = _last_logits(u, w, bias, total, iterations, leaky)[:, :in_capsules]
+        u, w, total = map(ops.stop_gradient, (*chunks, total))
+        logits = _measure_logits(u, w, total)[:, :in_capsules]
     coupling = routing.coupling_coefficients(logits, leaky, axis=-1)  # over out_capsules
     return routing.Routed(activation, coupling, logits)
 
@@ -122,76 +120,57 @@ def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> Chunks:
 def count_chunks(inputs_shape: tuple, out_capsules: int) -> int:
     """Into how many chunks the [batch, in_capsules, in_atoms] inputs are cut."""
     batch, in_capsules, in_atoms = inputs_shape
-    limit = GPU_CHUNK_BYTES if keras.distribution.list_devices('gpu') else CHUNK_BYTES
+    limit = GPU_CHUNK_BYTES if devices.has_gpu() else CHUNK_BYTES
     column = 4 * (batch or USUAL_BATCH) * out_capsules * in_atoms
     return -(-in_capsules // max(1, limit // column))
 
 
-class _Iterations(NamedTuple):
-    """What the gradient needs of the iterations after the first, in their order."""
-
-    preactivations: list[Tensor]  # [out_capsules, batch, out_atoms]
-    totals: list[Tensor]  # sum of all activations before, [out_capsules, batch, out_atoms]
-    couplings: list[Tensor]  # [chunks, out_capsules, batch, n]
-
-
-def _iterate(
-    inputs: Tensor, weights: Tensor, biases: Tensor, total: Tensor, iterations: int, leaky: bool
-) -> _Iterations:
-    """Iterations 2, 3, ... of Procedure 1, given the first one's activation as `total`."""
-    done = _Iterations([], [], [])
-    for iteration in range(1, iterations):
-
-        def route_chunk(u, w, total=total):
-            logits = _agreement(u, w, total)
-            coupling = routing.coupling_coefficients(logits, leaky, axis=0)  # over out_capsules
-            return ops.matmul(_coupled(coupling, u), w), coupling
-
-        sums, coupling = _map(route_chunk, inputs, weights)
-        preactivation = ops.sum(sums, axis=0) + biases  # [out_capsules, batch, out_atoms]
-        done.preactivations.append(preactivation)
-        done.totals.append(total)
-        done.couplings.append(coupling)
-        if iteration < iterations - 1:
-            total = total + routing.squash(preactivation)
-    return done
-
-
-def _last_logits(
-    inputs: Tensor, weights: Tensor, biases: Tensor, total: Tensor, iterations: int, leaky: bool
-) -> Tensor:
-    """Routing logits of the last iteration: [batch, in_capsules and fill, out_capsules]."""
-    total = _iterate(inputs, weights, biases, total, iterations, leaky).totals[-1]
+def _measure_logits(inputs: Tensor, weights: Tensor, total: Tensor) -> Tensor:
+    """Agreement with all activations so far: [batch, in_capsules and fill, out_capsules]."""
     logits = _map(lambda u, w: _agreement(u, w, total), inputs, weights)
     logits = ops.transpose(logits, (2, 0, 3, 1))  # [batch, chunks, n, out_capsules]
     return ops.reshape(logits, (-1, logits.shape[1] * logits.shape[2], logits.shape[3]))
 
 
-def _make_iterations(iterations: int, leaky: bool) -> Callable[..., Tensor]:
-    """`squash` of the last preactivation of `_iterate`, with its gradient by hand."""
+def _iterate(
+    chunks: Chunks, biases: Tensor, total: Tensor, iterations: int, leaky: bool
+) -> tuple[Tensor, Tensor]:
+    """Iterations 2, 3, ... of Procedure 1, given the first one's activation as `total`.
+
+    Returns:
+      The last activation and the sum of all those before it, [out_capsules, batch, out_atoms] both.
+    """
+    route_on = _make_iteration(leaky)
+    activation = total
+    for iteration in range(1, iterations):
+        total = total if iteration == 1 else total + activation
+        activation = routing.squash(route_on(*chunks, total) + biases)
+    return activation, total
+
+
+def _make_iteration(leaky: bool) -> Callable[..., Tensor]:
+    """Inputs, weights and sum of activations -> sum_i c_ij u_i W_ij, with its gradient by hand."""
 
     @ops.custom_gradient
-    def route_on(inputs, weights, biases, first_activation):
-        done = _iterate(inputs, weights, biases, first_activation, iterations, leaky)
+    def route_on(inputs, weights, total):
+        def route_chunk(u, w):
+            logits = _agreement(u, w, total)
+            coupling = routing.coupling_coefficients(logits, leaky, axis=0)  # over out_capsules
+            return ops.matmul(_coupled(coupling, u), w), coupling
+
+        sums, couplings = _map(route_chunk, inputs, weights)
 
         def gradient(*args, upstream=None):
-            gradients = [0.0, 0.0, 0.0]  # of inputs, weights, biases
-            grad_activation = args[-1] if upstream is None else upstream
-            grad_total = 0.0  # of the sum that this iteration and all later ones agree with
-            for preactivation, total, coupling in reversed(list(zip(*done, strict=True))):
-                grad_sum = squash_gradient(preactivation, grad_activation)
+            grad_sum = args[-1] if upstream is None else upstream
+            of_inputs, of_weights, of_total = _map(
+                lambda u, w, c: _chunk_gradient(u, w, c, grad_sum, total),
+                inputs,
+                weights,
+                couplings,
+            )
+            return of_inputs, of_weights, ops.sum(of_total, axis=0)
 
-                def chunk_gradient(u, w, c, grad_sum=grad_sum, total=total):
-                    return _chunk_gradient(u, w, c, grad_sum, total)
-
-                *found, towards_total = _map(chunk_gradient, inputs, weights, coupling)
-                found.append(ops.sum(grad_sum, axis=1, keepdims=True))
-                gradients = [old + new for old, new in zip(gradients, found, strict=True)]
-                grad_total = grad_total + ops.sum(towards_total, axis=0)
-                grad_activation = grad_total
-            return *gradients, grad_total
-
-        return routing.squash(done.preactivations[-1]), gradient
+        return ops.sum(sums, axis=0), gradient
 
     return route_on
 
@@ -210,20 +189,6 @@ def _chunk_gradient(
     grad_weights = ops.einsum('jbk,jbo->jko', coupled, grad_sum)
     grad_weights = grad_weights + ops.einsum('jbk,jbo->jko', agreed, total)
     return grad_inputs, grad_weights, ops.matmul(agreed, weights)
-
-
-def squash_gradient(preactivation: Tensor, upstream: Tensor) -> Tensor:
-    """Gradient of `squash` along the last axis.
-
-    With n = |s|, squash(s) = f s where f = n / (1 + n^2), and df/dn = (1 - n^2) / (1 + n^2)^2.
-    """
-    squared = ops.sum(ops.square(preactivation), axis=-1, keepdims=True)
-    is_zero = ops.equal(squared, 0)
-    norm = ops.sqrt(ops.where(is_zero, ops.ones_like(squared), squared))
-    along = ops.sum(preactivation * upstream, axis=-1, keepdims=True)
-    turned = (1 - squared) / (norm * ops.square(1 + squared)) * along
-    found = norm / (1 + squared) * upstream + turned * preactivation
-    return ops.where(is_zero, ops.zeros_like(found), found)
 
 
 def _pull(inputs: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:

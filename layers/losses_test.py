@@ -1,0 +1,62 @@
+"""Losses and hit counts against numbers by hand and TensorFlow's own."""
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+import layers
+from layers import losses
+
+
+class LossesTest(tf.test.TestCase, parameterized.TestCase):
+    SCORES = np.array([[0.8, 0.3], [0.95, 0.05]], np.float32)
+    LABELS = np.array([[1, 0], [0, 1]], np.float32)
+
+    def test_margin_by_hand(self):
+        # Example 1: 0.1^2 + 0.5 * 0.2^2 = 0.03; example 2: 0.85^2 + 0.5 * 0.85^2 = 1.08375.
+        self.assertAllClose(
+            losses.margin_terms(self.SCORES, self.LABELS), [[0.01, 0.02], [0.36125, 0.7225]]
+        )
+        self.assertAllClose(losses.margin_paper_loss(self.SCORES, self.LABELS), 1.11375 / 2)
+        self.assertAllClose(losses.margin_loss(self.SCORES, self.LABELS), 1.11375 / 2 / 4)
+
+    def test_cross_entropies_equal_tensorflow(self):
+        scores = np.random.default_rng(0).normal(scale=3, size=(5, 10)).astype(np.float32)
+        labels = np.eye(10, dtype=np.float32)[:5] + np.eye(10, dtype=np.float32)[5:]
+        self.assertAllClose(
+            losses.softmax_loss(scores, labels),
+            tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, scores)),
+        )
+        self.assertAllClose(
+            losses.sigmoid_loss(scores, labels),
+            tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels / 2, scores)),
+        )
+
+    def test_reconstruction_sums_pixels_and_averages_the_batch(self):
+        drawn = np.zeros((2, 2, 3, 3, 1), np.float32)
+        wanted = drawn.copy()
+        wanted[0, 0] = 1  # nine pixels off by 1 in one example's first target
+        wanted[1, 1, 0, 0] = 2  # one pixel off by 2 in the other's second target
+        self.assertAllClose(
+            losses.reconstruction_loss(drawn, wanted), [0.0005 * 9 / 2, 0.0005 * 4 / 2]
+        )
+
+    @parameterized.parameters(
+        ([0.1, 0.9, 0.2], [0, 1, 0], 1, 1, 1),
+        ([0.1, 0.9, 0.2], [1, 0, 0], 1, 0, 0),
+        ([0.5, 0.5, 0.2], [1, 0, 0], 1, 1, 1),  # a tie goes to the lower class
+        ([0.5, 0.5, 0.2], [0, 1, 0], 1, 0, 0),
+        ([0.8, 0.1, 0.9], [1, 0, 1], 2, 1, 1),
+        ([0.8, 0.1, 0.9], [1, 1, 0], 2, 0, 1),
+        ([0.8, 0.7, 0.1, 0.2], [0, 0, 1, 1], 2, 0, 0),
+    )
+    def test_hits(self, scores, labels, num_targets, correct, almost):
+        hits = layers.count_hits(
+            np.array([scores], np.float32), np.array([labels], np.float32), num_targets
+        )
+        self.assertAllEqual(hits.correct, [correct])
+        self.assertAllEqual(hits.almost, [almost])
+
+
+if __name__ == '__main__':
+    tf.test.main()
