@@ -11,8 +11,9 @@ def main() -> None:
 
     def evaluator(overrides: str):
         model = measure.network(arguments.network, overrides)
-        step, prepared = tf.function(model.eval_step), model.prepare()
-        return lambda: step(batch, prepared).losses.total.numpy()
+        step = tf.function(model.eval_step)
+        model.refresh()
+        return lambda: step(batch).losses.total.numpy()
 
     ours, direct = measure.seconds(
         [evaluator('conv_method=auto'), evaluator('conv_method=direct')], arguments.rounds

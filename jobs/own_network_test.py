@@ -40,7 +40,7 @@ class PatchCapsules(Model):
         maps = self.patches(images)  # [batch, y, x, 6]
         return layers.squash(tf.reshape(maps, [-1, maps.shape[1] * maps.shape[2], 6]))
 
-    def call(self, features, training=False, prepared=None):
+    def call(self, features, training=False):
         capsules = self.capsules(self.primary(features['images']))
         drawn = self.reconstruct(capsules, features['target_labels'])
         return Inferred(layers.capsule_lengths(capsules), drawn)

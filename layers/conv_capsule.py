@@ -6,14 +6,15 @@ import keras
 from keras import ops
 
 from layers import routing
-from layers.capsule import check_axes, check_positive
-from layers.fast import convolution
+from layers.capsule import check_axes, check_one_of, check_positive
+from layers.fast import convolution, devices
 
 Tensor = Any
 
 CONV_METHODS = ('auto', 'direct', 'spectral')
 
 
+@keras.saving.register_keras_serializable('capsnet')
 class ConvCapsule(keras.layers.Layer):
     """Convolutional capsules: votes by a shared kernel, routed at every grid position.
 
@@ -50,6 +51,8 @@ class ConvCapsule(keras.layers.Layer):
       TensorShape([2, 6, 6, 32, 8])
     """
 
+    _spectrum: keras.Variable | None = None  # of the kernel, for inference
+
     def __init__(
         self,
         out_capsules: int,
@@ -60,7 +63,7 @@ class ConvCapsule(keras.layers.Layer):
         iterations: int = 1,
         leaky: bool = False,
         method: str = 'auto',
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_positive(
@@ -72,8 +75,7 @@ class ConvCapsule(keras.layers.Layer):
         routing.check_iterations(iterations)
         if str(padding).lower() not in ('valid', 'same'):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}.")
-        if method not in CONV_METHODS:
-            raise ValueError(f'method must be one of {", ".join(CONV_METHODS)}, got {method!r}.')
+        check_one_of(CONV_METHODS, method=method)
         self.out_capsules = out_capsules
         self.out_atoms = out_atoms
         self.method = method
@@ -83,7 +85,7 @@ class ConvCapsule(keras.layers.Layer):
         self.iterations = iterations
         self.leaky = leaky
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         check_axes('ConvCapsule', input_shape, ('height', 'width', 'in_capsules', 'in_atoms'))
         least = self.kernel_size if self.padding == 'valid' else 1
         if min(input_shape[1:3]) < least:
@@ -102,36 +104,51 @@ class ConvCapsule(keras.layers.Layer):
             initializer=keras.initializers.Constant(0.1),  # release
             autocast=False,  # added within routing
         )
+        self._maps_shape = (None, *input_shape[1:3], input_shape[-1])
 
-    def prepare(self, input_shape: tuple) -> Tensor | None:
-        """What inference may compute once for many batches: pass it to `call` as `prepared`."""
-        shape = (*input_shape[:3], input_shape[-1])
-        if not self._is_spectral(shape):
-            return None
+    def refresh_spectrum(self) -> None:
+        """Transforms the kernel as it is now, once for many batches of inference.
+
+        The spectrum is used in calls with `training=False` alone, and stands until the next call of
+        this: call it again when weights have changed. Nothing is kept where it saves nothing: for a
+        direct convolution, for a spectrum that is too large, and with other backends than
+        TensorFlow (JAX would take it for a constant of what it compiles).
+        """
+        if keras.backend.backend() != 'tensorflow' or not self._is_spectral(self._maps_shape):
+            return
         kernel = ops.convert_to_tensor(self.weight)
-        return convolution.transform_kernel(shape, kernel, self.strides, self.padding)
+        found = convolution.transform_kernel(self._maps_shape, kernel, self.strides, self.padding)
+        if found is not None and self._spectrum is not None:
+            self._spectrum.assign(found)
+        elif found is not None:
+            # Past the layer's own assignment: it is no weight, to be counted or saved.
+            object.__setattr__(self, '_spectrum', keras.Variable(found, trainable=False))
 
-    def call(self, inputs: Tensor, prepared: Tensor | None = None) -> Tensor:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        is_kept = training is False and inputs.shape[1:3] == self._maps_shape[1:3]
+        spectrum = self._spectrum if is_kept else None
         if self.iterations == 1:
             # Equal couplings: the sum over input capsules moves in front of the convolution.
-            votes = self._convolve(
-                ops.sum(inputs, axis=-2), prepared
-            )  # [b, y, x, out_capsules, out_atoms]
+            maps = ops.sum(inputs, axis=-2)
+            votes = self._convolve(maps, spectrum)  # [b, y, x, out_capsules, out_atoms]
             share = routing.uniform_coupling(self.out_capsules, self.leaky)
-            return routing.squash(votes * share + self.bias)
+            activation = routing.squash(votes * share + self.bias)
+            return ops.cast(activation, self.compute_dtype)
         height, width, in_capsules, in_atoms = inputs.shape[1:]
         maps = ops.transpose(inputs, (0, 3, 1, 2, 4))  # [b, in_capsules, height, width, in_atoms]
         maps = ops.reshape(maps, (-1, height, width, in_atoms))
-        votes = self._convolve(maps, prepared)  # [b * in_capsules, y, x, out_capsules, out_atoms]
+        votes = self._convolve(maps, spectrum)  # [b * in_capsules, y, x, out_capsules, out_atoms]
         votes = ops.reshape(votes, (-1, in_capsules, *votes.shape[1:]))
         votes = ops.transpose(votes, (0, 2, 3, 1, 4, 5))  # [b, y, x, in, out, out_atoms]
-        return routing.route_votes(votes, self.bias, self.iterations, self.leaky).activation
+        routed = routing.route_votes(votes, self.bias, self.iterations, self.leaky)
+        return ops.cast(routed.activation, self.compute_dtype)
 
-    def _convolve(self, maps: Tensor, prepared: Tensor | None) -> Tensor:
+    def _convolve(self, maps: Tensor, spectrum: keras.Variable | None) -> Tensor:
         """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
-        if prepared is not None or self._is_spectral(maps.shape):
+        if spectrum is not None or self._is_spectral(maps.shape):
             kernel = ops.convert_to_tensor(self.weight)
-            maps = convolution.convolve(maps, kernel, self.strides, self.padding, prepared)
+            kept = None if spectrum is None else ops.convert_to_tensor(spectrum)
+            maps = convolution.convolve(maps, kernel, self.strides, self.padding, kept)
         else:
             maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
         # Routing stays in the variables' precision under a mixed policy.
@@ -142,23 +159,19 @@ class ConvCapsule(keras.layers.Layer):
         """The one rule: on a CPU in float32, where few enough products pay for the transforms."""
         if self.method != 'auto':
             return self.method == 'spectral'
-        if self.compute_dtype != 'float32' or keras.distribution.list_devices('gpu'):
+        if self.compute_dtype != 'float32' or devices.has_gpu():
             return False
         return convolution.pays(shape, self.weight.shape, self.strides, self.padding)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         kernel = self.kernel_size if self.padding == 'valid' else 1
         grid = ((size - kernel) // self.strides + 1 for size in input_shape[1:3])
         return (input_shape[0], *grid, self.out_capsules, self.out_atoms)
 
-    def get_config(self):
-        names = ('out_capsules', 'out_atoms', 'kernel_size', 'strides', 'padding', 'iterations')
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in names},
-            'leaky': self.leaky,
-            'method': self.method,
-        }
+    def get_config(self) -> dict[str, Any]:
+        sizes = ('out_capsules', 'out_atoms', 'kernel_size', 'strides', 'padding')
+        names = (*sizes, 'iterations', 'leaky', 'method')
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def flatten_grid(capsules: Tensor) -> Tensor:

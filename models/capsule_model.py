@@ -68,23 +68,21 @@ class CapsuleModel(Model):
         batch, height, width, channels = self.conv1.compute_output_shape(image)
         return (batch, height, width, 1, channels)
 
-    def prepare(self) -> tf.Tensor | None:
-        return self.primary_capsules.prepare(self._grid_shape())
+    def refresh(self) -> None:
+        self.primary_capsules.refresh_spectrum()
 
-    def call(self, features: Features, training: bool = False, prepared=None) -> Inferred:
-        primary = ops.cast(self.primary(features['images'], prepared), 'float32')
+    def call(self, features: Features, training: bool = False) -> Inferred:
+        primary = ops.cast(self.primary(features['images'], training), 'float32')
         capsules = self.class_capsules(primary)  # [batch, classes, atoms]
         reconstructions = None
         if self.decoder is not None:
             reconstructions = self.reconstruct(capsules, features['target_labels'])
         return Inferred(self.scores(capsules), reconstructions)
 
-    def primary(self, images: tf.Tensor, prepared: tf.Tensor | None = None) -> tf.Tensor:
+    def primary(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[batch, height, width, depth] images -> [batch, primary capsules, 8]."""
-        maps = self.conv1(images)  # [batch, y, x, 256]
-        grid = self.primary_capsules(
-            ops.expand_dims(maps, 3), prepared=prepared
-        )  # [batch, y, x, types, 8]
+        maps = ops.expand_dims(self.conv1(images), 3)  # [batch, y, x, 1, 256]
+        grid = self.primary_capsules(maps, training=training)  # [batch, y, x, types, 8]
         return layers.flatten_grid(grid)
 
     def route(self, images: tf.Tensor, iterations: int | None = None) -> layers.Routed:

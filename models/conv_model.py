@@ -38,7 +38,7 @@ class ConvModel(Model):
             dense.build((None, size))
             size = dense.units
 
-    def call(self, features: Features, training: bool = False, prepared=None) -> Inferred:
+    def call(self, features: Features, training: bool = False) -> Inferred:
         maps = features['images']
         for convolution in self.convolutions:
             maps = convolution(maps)

@@ -162,18 +162,12 @@ class Model(keras.Model):
         tf.raw_ops.AssignAddVariableOp(resource=self.step.handle, value=tf.ones([], tf.int64))
         return result
 
-    def prepare(self) -> tf.Tensor | None:
-        """What inference may compute once for many batches with the present weights."""
-        return None
+    def refresh(self) -> None:
+        """Computes what many batches of inference share; call it again when weights changed."""
 
-    def eval_step(self, features: Features, prepared: tf.Tensor | None = None) -> StepResult:
-        """Scores, losses and hits of a batch, without learning.
-
-        Args:
-          features: a batch.
-          prepared: what `prepare` gave for the present weights, to save its time.
-        """
-        inferred = self(features, training=False, prepared=prepared)
+    def eval_step(self, features: Features) -> StepResult:
+        """Scores, losses and hits of a batch, without learning."""
+        inferred = self(features, training=False)
         return self._result(features, inferred, self.compute_losses(features, inferred))
 
     def _result(self, features: Features, inferred: Inferred, losses: Losses) -> StepResult:

@@ -53,11 +53,11 @@ class Scorer:
     def evaluate(self) -> Evaluation:
         """Evaluates the model with its present weights; shows a bar on a terminal."""
         scores, labels, losses = [], [], 0.0
-        prepared = self._model.prepare()
+        self._model.refresh()
         progress = tqdm.tqdm(self._batches, 'evaluating', unit='batch', leave=False, disable=None)
         started = time.monotonic()
         for features in progress:
-            result = self._step(features, prepared)
+            result = self._step(features)
             scores.append(result.scores.numpy())
             labels.append(features['target_labels'].numpy())
             losses = losses + _row(result.losses) * len(scores[-1])

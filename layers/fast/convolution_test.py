@@ -95,12 +95,32 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
             other.build(grid.shape)
             other.set_weights(direct.get_weights())
             self.assertLess(relative(other(grid), direct(grid)), TOLERANCE)
-        spectrum = other.prepare(grid.shape)
-        self.assertAllClose(other(grid, prepared=spectrum), other(grid))
-        self.assertNotAllClose(other(grid, prepared=2 * spectrum), other(grid))
-        self.assertIsNone(direct.prepare(grid.shape))
         with self.assertRaisesRegex(ValueError, "auto, direct, spectral.* got 'fft'"):
             layers.ConvCapsule(8, 8, method='fft')
+
+    def test_a_refreshed_spectrum_serves_inference_alone(self):
+        grid = np.random.default_rng(0).normal(size=(2, 12, 12, 1, 64)).astype(np.float32)
+        layer = layers.ConvCapsule(8, 8, method='spectral')
+        layer.build(grid.shape)
+        infer = tf.function(lambda: layer(grid, training=False))
+        fresh = layer(grid, training=False)
+        layer.refresh_spectrum()
+        self.assertAllEqual(infer(), fresh)
+        self.assertLen(layer.weights, 2)
+
+        layer.weight.assign(2 * layer.weight)
+        self.assertAllEqual(infer(), fresh)  # of the kernel as it was: the spectrum is in use
+        now = layer(grid)
+        self.assertNotAllClose(now, fresh)
+        with tf.GradientTape() as tape:
+            self.assertAllEqual(layer(grid, training=True), now)
+        self.assertAllEqual(layer(grid[:, 1:], training=False), layer(grid[:, 1:]))  # another size
+        layer.refresh_spectrum()
+        self.assertAllEqual(infer(), now)  # in the function that was traced before
+
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(grid, training=True))
+        self.assertIsNotNone(tape.gradient(loss, layer.weight.value))
 
 
 if __name__ == '__main__':
