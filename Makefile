@@ -8,8 +8,9 @@
 # make fuzz     give every parser damaged files, for about 15 minutes
 # make bench    measure speed and memory
 # make faults   kill programs, fill disks, run for long; see that nothing is lost (an hour)
+# make backends test the layers on JAX and PyTorch (TORCH='torch==2.13.0+cpu' names a smaller build)
 # make versions run every test with the oldest and the newest packages
-# All but versions set up .venv first.
+# All but backends and versions set up .venv first.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,8 +18,9 @@ BIN := $(VENV)/bin
 DEMO := demo
 DEMO_STEPS := 300
 DATA := data
+TORCH ?= torch
 
-.PHONY: bench check demo faults mnist cifar10 results test fuzz lint format clean versions
+.PHONY: backends bench check demo faults mnist cifar10 results test fuzz lint format clean versions
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -79,6 +81,14 @@ faults: $(VENV)/.installed
 	$(BIN)/python -m robustness.faults
 	$(BIN)/python -m robustness.faults.long_run
 
+.venv-backends/.installed:
+	$(PYTHON) -m venv .venv-backends
+	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check keras jax $(TORCH) absl-py hypothesis pytest
+	touch $@
+
+backends: .venv-backends/.installed
+	for backend in jax torch; do KERAS_BACKEND=$$backend .venv-backends/bin/python -m pytest --quiet layers/backends_test.py || exit 1; done
+
 versions:
 	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"
 
@@ -87,4 +97,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) .venv-backends .venv-oldest .venv-newest $(DEMO) build dist *.egg-info

@@ -179,7 +179,7 @@ def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
     bounds = [len(matrix) * piece // count for piece in range(count + 1)]
     pieces = [slice(*ends) for ends in itertools.pairwise(bounds)]  # of the R products
 
-    def transform(piece):
+    def transform(phases, piece):
         kernel = ops.matmul(matrix[piece], phases)
         return ops.reshape(kernel, (kernel.shape[0], channels, -1))
 
@@ -188,7 +188,7 @@ def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
         products: list[Tensor] = []
         for piece in pieces:
             with _after(products[-1:]):
-                products.append(ops.matmul(spectrum[piece], transform(piece)))
+                products.append(ops.matmul(spectrum[piece], transform(phases, piece)))
 
         def gradient(*args, upstream=None):
             upstream = args[-1] if upstream is None else upstream
@@ -196,7 +196,7 @@ def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
             for piece in pieces:
                 given, products = upstream[piece], spectrum[piece]
                 with _after([of_phases]):
-                    of_spectrum.append(ops.einsum('rno,rco->rnc', given, transform(piece)))
+                    of_spectrum.append(ops.einsum('rno,rco->rnc', given, transform(phases, piece)))
                 with _after(of_spectrum[-1:]):
                     of_kernel = ops.einsum('rnc,rno->rco', products, given)
                     of_kernel = ops.reshape(of_kernel, (of_kernel.shape[0], -1))
