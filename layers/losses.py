@@ -45,8 +45,17 @@ def margin_paper_loss(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def softmax_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of softmax(scores), averaged over the batch (release)."""
-    return ops.mean(-ops.sum(labels * ops.log_softmax(scores, axis=-1), axis=-1))
+    """Cross entropy of softmax(scores), averaged over the batch (release).
+
+    Its gradient is that of TensorFlow's op, which takes labels for a distribution:
+    softmax(scores) - labels, also where two targets make them sum to 2.
+    """
+    cross_entropy = -ops.sum(labels * ops.log_softmax(scores, axis=-1), axis=-1)  # [batch]
+    # Differentiated, this is sum(labels) * softmax(scores) - labels. What is taken off is 0 with
+    # the gradient (sum(labels) - 1) * softmax(scores).
+    normalizer = ops.logsumexp(scores, axis=-1)
+    surplus = (ops.sum(labels, axis=-1) - 1) * (normalizer - ops.stop_gradient(normalizer))
+    return ops.mean(cross_entropy - surplus)
 
 
 def sigmoid_loss(scores: Tensor, labels: Tensor) -> Tensor:

@@ -32,6 +32,30 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
             tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels / 2, scores)),
         )
 
+    def test_gradient_of_softmax_by_hand(self):
+        # exp(scores) is [1, 2, 5], so softmax is [1, 2, 5] / 8; a mean over one example.
+        scores = tf.constant(np.log([[1, 2, 5]]).astype(np.float32))
+        one, two = np.float32([[0, 1, 0]]), np.float32([[1, 1, 0]])
+        for labels, value, gradient in (
+            (one, np.log(4), [[1 / 8, -6 / 8, 5 / 8]]),
+            (two, np.log(8) + np.log(4), [[-7 / 8, -6 / 8, 5 / 8]]),  # softmax - labels
+        ):
+            with tf.GradientTape() as tape:
+                tape.watch(scores)
+                loss = losses.softmax_loss(scores, labels)
+            self.assertAllClose(loss, value)
+            self.assertAllClose(tape.gradient(loss, scores), gradient)
+
+    def test_gradient_of_softmax_equals_tensorflow(self):
+        generator = np.random.default_rng(0)
+        scores = tf.constant(generator.normal(scale=3, size=(5, 10)).astype(np.float32))
+        labels = np.eye(10, dtype=np.float32)[:5] + np.eye(10, dtype=np.float32)[5:]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(scores)
+            ours = losses.softmax_loss(scores, labels)
+            theirs = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, scores))
+        self.assertAllClose(tape.gradient(ours, scores), tape.gradient(theirs, scores))
+
     def test_reconstruction_sums_pixels_and_averages_the_batch(self):
         drawn = np.zeros((2, 2, 3, 3, 1), np.float32)
         wanted = drawn.copy()
