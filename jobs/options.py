@@ -169,7 +169,7 @@ class RunOptions:
         self._check_given('data_dir')
         if not self.checkpoint and not self.summary_dir:
             raise UserError('--checkpoint or --summary_dir is needed to evaluate; see --help')
-        if self.num_trials > 1 and '{}' not in (self.checkpoint or ''):
+        if self.checkpoint_of(0) == self.checkpoint_of(1) and self.num_trials > 1:
             raise UserError(
                 f'--num_trials={self.num_trials} needs a --checkpoint with {{}} for the number of '
                 f'the trial, found {self.checkpoint!r}'
@@ -189,6 +189,20 @@ class RunOptions:
         if missing:
             needed = ' and '.join(missing) + (' are' if len(missing) > 1 else ' is')
             raise UserError(f'{needed} needed to {self.job}; see --help')
+
+    def checkpoint_of(self, trial: int) -> str:
+        """`checkpoint` for one member of an ensemble, by `str.format` (release).
+
+        Raises:
+          UserError: if it is no pattern for a number.
+        """
+        try:
+            return (self.checkpoint or '').format(trial)
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise UserError(
+                f'--checkpoint={self.checkpoint}: found {error}; expected {{}}, {{0}} or {{:02d}} '
+                'for the number of the trial, {{ and }} for braces'
+            ) from error
 
     def request(self, split: str, batching: Batching | None = None) -> InputRequest:
         """What to ask of the data set."""

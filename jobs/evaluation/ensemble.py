@@ -4,18 +4,19 @@ import numpy as np
 
 from jobs.evaluation.scoring import Evaluation, judge
 from jobs.evaluation.session import Session
+from jobs.options import RunOptions
 from models import checkpoint
 
 
-def list_members(pattern: str | None, num_trials: int) -> list[str]:
-    """Paths of an ensemble's checkpoints: `{}` in the pattern becomes 0, 1, ...
+def list_members(options: RunOptions) -> list[str]:
+    """Paths of the checkpoints to evaluate; none where a training is to be followed.
 
     Raises:
       CheckpointError: naming the first that is missing, before anything is computed.
     """
-    if not pattern:
+    if not options.checkpoint:
         return []
-    paths = [pattern.replace('{}', str(trial)) for trial in range(num_trials)]
+    paths = [options.checkpoint_of(trial) for trial in range(options.num_trials)]
     for path in paths:
         checkpoint.check_exists(path)
     return paths

@@ -3,11 +3,13 @@
 import contextlib
 import io
 import pathlib
+import re
 import shutil
 import tempfile
 
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 
 from common.errors import UserError
 from input_data import testing
@@ -19,7 +21,7 @@ from models.checkpoint import CheckpointError
 MEMBERS = 3
 
 
-class EnsembleTest(tf.test.TestCase):
+class EnsembleTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -93,6 +95,21 @@ class EnsembleTest(tf.test.TestCase):
         pattern = self.checkpoints()
         with self.assertRaisesRegex(CheckpointError, f'all{MEMBERS}/model.ckpt-0'):
             self.evaluate(checkpoint=pattern, num_trials=MEMBERS + 1)
+
+    def test_patterns_are_formatted(self):
+        for pattern in ('cifar{}/model.ckpt-7', 'cifar{0}/model.ckpt-7'):
+            options = self.options(checkpoint=pattern)
+            self.assertEqual(options.checkpoint_of(11), 'cifar11/model.ckpt-7')
+        options = self.options(checkpoint='cifar{:02d}/{{a}}')
+        self.assertEqual(options.checkpoint_of(3), 'cifar03/{a}')
+
+    @parameterized.parameters('a{', 'a}', 'a{name}', 'a{1}', 'a{:s}', 'a{0.x}', 'a{0[b]}')
+    def test_bad_pattern_is_named(self, pattern):
+        options = self.options(train=False, checkpoint=pattern, num_trials=2)
+        found = re.escape(f'--checkpoint={pattern}: found ')
+        expected = re.escape('; expected {}, {0} or {:02d} for the number of the trial')
+        with self.assertRaisesRegex(UserError, f'{found}.*{expected}'):
+            options.check()
 
     def test_pattern_is_needed(self):
         with self.assertRaisesRegex(UserError, r'--num_trials=2 needs a --checkpoint with \{\}'):

@@ -26,7 +26,7 @@ def run(options: RunOptions) -> Evaluation:
         files.check_directory(f'--summary_dir={run.folder}', run.test_dir)
         run.remove_abandoned()
         _ = run.config  # a foreign one is told of before the work
-    members = ensemble.list_members(options.checkpoint, options.num_trials)
+    members = ensemble.list_members(options)
     session = open_session(options, run)
     if len(members) > 1:
         evaluation = ensemble.evaluate_ensemble(session, members)
