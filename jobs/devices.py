@@ -10,25 +10,23 @@ import tensorflow as tf
 
 from common.errors import UserError
 from jobs import peers
+from jobs.options import RunOptions
 
 
-def prepare(gpu_memory_limit_mb: int = 0, mixed_precision: bool = False) -> None:
-    """Makes operations repeatable, keeps room on the GPUs, sets the precision (TF32 on GPUs).
+def prepare(options: RunOptions) -> None:
+    """Makes operations repeatable, keeps room on the GPUs, sets the precision.
 
-    Call once, before anything is placed on a device.
-
-    Args:
-      gpu_memory_limit_mb: hard limit of memory per GPU in MiB; 0 for none. Memory is taken as
-        needed in either case, so that a second job on the GPU finds some.
-      mixed_precision: whether layers compute in bfloat16; variables stay float32.
+    Call once, before anything is placed on a device. Memory of a GPU is taken as needed, up to
+    `options.gpu_memory_limit_mb` if there is one, so that a second job on it finds some. With
+    `options.mixed_precision` layers compute in bfloat16; variables stay float32.
     """
     tf.config.experimental.enable_op_determinism()
-    # Ten bits of mantissa in the factors of a GPU's products, several times as fast.
-    tf.config.experimental.enable_tensor_float_32_execution(True)
-    keras.config.set_dtype_policy('mixed_bfloat16' if mixed_precision else 'float32')
+    # A GPU's products are several times as fast with TF32.
+    tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
+    keras.config.set_dtype_policy('mixed_bfloat16' if options.mixed_precision else 'float32')
     for gpu in tf.config.list_physical_devices('GPU'):
-        if gpu_memory_limit_mb:
-            limit = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory_limit_mb)
+        if options.gpu_memory_limit_mb:
+            limit = tf.config.LogicalDeviceConfiguration(options.gpu_memory_limit_mb)
             tf.config.set_logical_device_configuration(gpu, [limit])
         else:
             tf.config.experimental.set_memory_growth(gpu, True)

@@ -107,6 +107,12 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         expected = f'Total wrong predictions: {wrong}, wrong percent: {100 * wrong / 25:g}%'
         self.assertEqual(printed.splitlines()[-1], expected)
 
+    @parameterized.parameters(True, False)
+    def test_tf32(self, tf32):
+        self.addCleanup(tf.config.experimental.enable_tensor_float_32_execution, True)
+        run_quietly(train.run, self.options(max_steps=1, tf32=tf32))
+        self.assertEqual(tf.config.experimental.tensor_float_32_execution_enabled(), tf32)
+
     def test_eval_size_limits(self):
         run_quietly(train.run, self.options(max_steps=1))
         evaluation, _ = run_quietly(evaluate.run, self.options(train=False, eval_size=13))

@@ -83,6 +83,7 @@ class RunOptions:
         None, 'Number of this run: fills {} in summary_dir, adds to the seed.'
     )
     mixed_precision: bool = _option(False, 'Compute in bfloat16; routing and losses in float32.')
+    tf32: bool = _option(True, 'Round factors of products to 10 bits of mantissa on GPUs.')
     gpu_memory_limit_mb: int = _option(0, 'Hard limit per GPU; 0: none.')
     debug: bool = _option(False, "Show tracebacks and all of TensorFlow's messages.")
 

@@ -69,7 +69,7 @@ class Session(NamedTuple):
 def open_session(options: RunOptions, run: Run | None) -> Session:
     """Data, model and what they say about themselves."""
     hparams = HParams.parse(options.hparams_override)
-    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
+    devices.prepare(options)
     devices.seed_everything(options.seed or 0)
     batches, info = input_data.inputs(options.dataset, options.request('test'))
     model = build_model(options.model, hparams, info)

@@ -61,7 +61,7 @@ def load(options: RunOptions) -> Trained:
     }
     options = dataclasses.replace(options, **from_run)
     hparams = _hparams(options.hparams_override, config.get('hparams', {}))
-    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
+    devices.prepare(options)
     model = build_model(options.model, hparams, _info(options, config.get('data', {}), path))
     checkpoint.restore(path, model, with_moments=False)
     names = config.get('data', {}).get('class_names')

@@ -82,7 +82,7 @@ def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
 
 
 def _prepare_devices(options: RunOptions) -> tf.distribute.Strategy:
-    devices.prepare(options.gpu_memory_limit_mb, options.mixed_precision)
+    devices.prepare(options)
     strategy = devices.make_strategy(options.num_gpus)
     replicas = strategy.num_replicas_in_sync
     if devices.worker_index(strategy) == 0:
