@@ -9,6 +9,7 @@ python experiment.py --summary_dir=RUN --export_dir=SAVED
 import importlib
 import io
 import sys
+from collections.abc import Callable
 
 from absl import app, flags
 
@@ -23,7 +24,11 @@ JOBS = {
     'predict': 'jobs.inference.predict',
     'export': 'jobs.inference.export',
 }
-DEFINE = {str: flags.DEFINE_string, bool: flags.DEFINE_bool, int: flags.DEFINE_integer}
+DEFINE: dict[type, Callable] = {
+    str: flags.DEFINE_string,
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+}
 
 for option in list_options():
     bounds = {'lower_bound': option.lowest, 'upper_bound': option.highest}
@@ -33,10 +38,11 @@ for option in list_options():
 
 
 def main(argv: list[str]) -> None:
+    """Does the job that the flags ask for."""
     if len(argv) > 1:
         raise flags.Error(f'unexpected argument {argv[1]!r}; flags start with --')
     names = [option.name for option in list_options()]
-    options = RunOptions(**{name: FLAGS[name].value for name in names}).of_trial()
+    options = RunOptions(**{name: getattr(FLAGS, name) for name in names}).of_trial()
     options.check()  # before TensorFlow takes seconds to be imported
     startup.import_tensorflow(show_all=FLAGS.debug)
     importlib.import_module(JOBS[options.job]).run(options)

@@ -106,9 +106,15 @@ class RunOptions:
         return 'train' if self.train else 'evaluate'
 
     @functools.cached_property
-    def run(self) -> Run | None:
-        """The run in `summary_dir`."""
-        return Run(self.summary_dir) if self.summary_dir else None
+    def run(self) -> Run:
+        """The run in `summary_dir`.
+
+        Raises:
+          UserError: if none is given.
+        """
+        if not self.summary_dir:
+            raise UserError('--summary_dir is needed: found none')
+        return Run(self.summary_dir)
 
     def of_trial(self) -> 'RunOptions':
         """These options for one member of an ensemble: its own directory and seed.
@@ -208,7 +214,7 @@ class RunOptions:
     def request(self, split: str, batching: Batching | None = None) -> InputRequest:
         """What to ask of the data set."""
         return InputRequest(
-            data_dir=self.data_dir,
+            data_dir=self.data_dir or '',
             split=split,
             num_targets=self.num_targets,
             validate=self.validate,

@@ -21,7 +21,7 @@ def run(options: RunOptions) -> Evaluation:
     Raises:
       UserError, OSError: for whatever is wrong with options or files.
     """
-    run = options.run
+    run = options.run if options.summary_dir else None
     if run is not None:
         files.check_directory(f'--summary_dir={run.folder}', run.test_dir)
         run.remove_abandoned()
@@ -43,7 +43,7 @@ def run(options: RunOptions) -> Evaluation:
 
 def _write_products(session: Session, members: list[str], evaluation: Evaluation) -> None:
     """Whatever else was asked for: predictions, figures, the report."""
-    options, run, model = session.options, session.run, session.model
+    options, model = session.options, session.model
     if options.predictions:
         results.write_predictions(options.predictions, evaluation)
         print(f'Predictions {options.predictions}')
@@ -52,6 +52,7 @@ def _write_products(session: Session, members: list[str], evaluation: Evaluation
     # Lazily: Matplotlib takes a second to import.
     from jobs.visualization import figures, report
 
+    run = options.run
     own = model if len(members) <= 1 else None
     drawn = figures.draw_figures(run, evaluation, session.batches, own, options.figures)
     if options.figures:

@@ -17,7 +17,7 @@ def follow_training(session: Session) -> Evaluation:
     Raises:
       UserError: if there was none that can be read.
     """
-    evaluation = None
+    options, evaluation = session.options, None
     for path in _new_checkpoints(session):
         try:
             step, evaluation = session.evaluate(path)
@@ -28,16 +28,15 @@ def follow_training(session: Session) -> Evaluation:
         session.record(path, step, evaluation)
     if evaluation is None:
         raise UserError(
-            f'--summary_dir={session.run.folder}: no checkpoint that can be read appeared in '
-            f'{session.run.train_dir} within {session.options.eval_timeout_secs} s '
-            '(--eval_timeout_secs)'
+            f'--summary_dir={options.summary_dir}: no checkpoint that can be read appeared in '
+            f'{options.run.train_dir} within {options.eval_timeout_secs} s (--eval_timeout_secs)'
         )
     return evaluation
 
 
 def _new_checkpoints(session: Session) -> Iterator[str]:
     """The newest checkpoint of the training, again and again as there is a newer one."""
-    run, options = session.run, session.options
+    options, run = session.options, session.options.run
     news = time.monotonic()
     waits, newest = False, None
     while True:

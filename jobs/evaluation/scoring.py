@@ -52,7 +52,7 @@ class Scorer:
 
     def evaluate(self) -> Evaluation:
         """Evaluates the model with its present weights; shows a bar on a terminal."""
-        scores, labels, losses = [], [], 0.0
+        scores, labels, losses = [], [], np.zeros(())
         self._model.refresh()
         progress = tqdm.tqdm(self._batches, 'evaluating', unit='batch', leave=False, disable=None)
         started = time.monotonic()

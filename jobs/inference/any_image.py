@@ -92,7 +92,8 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
         raise UserError('found an image of one colour; expected a digit')
     is_dark = -ink.min() > ink.max()
     if grey.shape == (height, width):
-        return np.uint8(np.round(255 - grey if is_dark else grey))[..., None]  # [height, width, 1]
+        shown = np.round(255 - grey if is_dark else grey)
+        return shown.astype(np.uint8)[..., None]  # [height, width, 1]
     if is_dark:
         ink = -ink
     if ground.ndim:  # where there is less light, ink and paper differ by less
@@ -109,7 +110,7 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     if is_uneven or _has_broad_area(ink > EDGE):
         raise UserError('found shadows or other broad areas; expected a digit on plain paper')
     fitted = _fit(ink, height, width)  # [height, width] of the result
-    return np.uint8(np.round(255 * fitted))[..., None]  # [height, width, 1]
+    return np.round(255 * fitted).astype(np.uint8)[..., None]  # [height, width, 1]
 
 
 def to_photograph(image: Image.Image, height: int, width: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def run(options: RunOptions) -> str:
     Raises:
       UserError: if the directory holds anything already. Others as `jobs.inference.trained.load`.
     """
-    folder = pathlib.Path(options.export_dir).absolute()
+    folder = pathlib.Path(str(options.export_dir)).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
             f'--export_dir={folder}: found something there already; expected no file, or an '

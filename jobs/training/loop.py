@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -95,7 +96,7 @@ class _Recorder:
         self._batches = batches
         self._is_chief = is_chief
         self._progress = Progress(step, settings.max_steps, quiet=not is_chief)
-        self._writer = None
+        self._writer: Any = None
         if is_chief:
             self._writer = tf.summary.create_file_writer(settings.run.train_dir)
             summaries.write_hparams(settings.run)

@@ -44,7 +44,7 @@ def run(options: RunOptions) -> int:
     strategy = _prepare_devices(options)
     if devices.worker_index(strategy):
         return _train(options, strategy)
-    with hold_folder(f'--summary_dir={options.summary_dir}', options.summary_dir):
+    with hold_folder(f'--summary_dir={options.summary_dir}', options.run.folder):
         return _train(options, strategy)
 
 
@@ -98,7 +98,7 @@ def _find_start(options: RunOptions, strategy: tf.distribute.Strategy) -> _Start
     path = _newest_checkpoint(options.run.train_dir)
     step = checkpoint.step_of(path) if path else 0
     # The chief's word counts: other workers may see other files, or draw another seed.
-    seed, step = map(int, devices.from_chief(strategy, list(np.int64([seed, step]))))
+    seed, step = map(int, devices.from_chief(strategy, [np.array(seed), np.array(step)]))
     devices.seed_everything(seed)
     return _Start(seed, origin, path, step)
 

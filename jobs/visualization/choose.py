@@ -107,7 +107,8 @@ def examples_of_classes(
     """The first example of each class whose targets were all found; classes without are absent."""
     found = ~is_wrong(labels, predictions, num_classes)
     shown = membership(labels, num_classes) & found[:, None]
-    return {number: int(shown[:, number].argmax()) for number in np.flatnonzero(shown.any(axis=0))}
+    present = np.flatnonzero(shown.any(axis=0)).tolist()
+    return {number: int(shown[:, number].argmax()) for number in present}
 
 
 def gather(batches: tf.data.Dataset, indices: np.ndarray) -> dict[str, np.ndarray]:
@@ -172,8 +173,8 @@ def logit_changes(model: Model, images: np.ndarray, iterations: int) -> np.ndarr
     """
     # The last iteration of Procedure 1 needs no new logits: n updates show after n + 1.
     routed = [model.route(tf.constant(images), update + 1) for update in range(iterations + 1)]
-    logits = [found and found.routing_logits for found in routed]
-    if logits[0] is None:
+    logits = [one.routing_logits for one in routed if one and one.routing_logits is not None]
+    if not logits:
         return None
     return np.array(
         [

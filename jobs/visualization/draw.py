@@ -5,7 +5,7 @@ Matplotlib is used without pyplot: there is no display, no global figure and no 
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from jobs.visualization.curves import Curve, thin_curve
 from jobs.visualization.images import FIRST_COLOUR, SECOND_COLOUR, encode_png, montage
 
-STYLE = {
+STYLE: dict[Any, object] = {
     'figure.dpi': 120,
     'figure.facecolor': 'white',
     'figure.constrained_layout.use': True,
@@ -61,7 +61,8 @@ def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def render_figure(figure: Figure) -> np.ndarray:
     """A figure of this file as pixels, [height, width, 3] uint8."""
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    canvas: Any = figure.canvas  # of _styled
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def encode_figure(figure: Figure) -> bytes:
@@ -169,7 +170,9 @@ def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Fi
     named = (0, columns // 2, columns - 1)
     names = [f'{offset:+.2g}' if offset else '0' for offset in offsets]
     axes.set_xticklabels([name if n in named else '' for n, name in enumerate(names)])
-    axes.set_yticks(np.arange(rows) * (height + 1) + (height - 1) / 2, range(1, rows + 1))
+    axes.set_yticks(
+        np.arange(rows) * (height + 1) + (height - 1) / 2, [str(row) for row in range(1, rows + 1)]
+    )
     axes.set(
         xlabel=f'added to the dimension, in steps of {offsets[1] - offsets[0]:.2g}',
         ylabel='dimension of the capsule',

@@ -117,7 +117,8 @@ def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> di
         **choose.examples_of_classes(labels, evaluation.predictions, info.num_classes),
     }
     images = choose.gather(batches, np.array(list(chosen.values())))['images']
-    capsules = model.route(tf.constant(images)).activation.numpy()
+    routed: Any = model.route(tf.constant(images))  # of a network that decodes
+    capsules = routed.activation.numpy()
     return {
         'height': info.height,
         'width': info.width,
@@ -133,7 +134,7 @@ def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> di
                 'label': int(label),
                 'index': index,
                 'capsule': capsule[label].tolist(),
-                'image': embed_png(encode_png(np.uint8(np.round(255 * displayable(image))))),
+                'image': embed_png(encode_png(np.round(255 * displayable(image)).astype(np.uint8))),
             }
             for (label, index), image, capsule in zip(chosen.items(), images, capsules, strict=True)
         ],
