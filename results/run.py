@@ -83,7 +83,7 @@ def describe_result(run: RunSpec, place: Run) -> dict[str, Any]:
     with open(place.results_path, encoding='utf-8') as lines:
         result = json.loads([*lines][-1])
     config = place.read_config() or {}
-    scalars = curves.read(place.train_dir)
+    scalars = curves.read_curves(place.train_dir)
     # Of the slowest hours too, as a machine has them that does other work beside.
     images_per_second = float(np.median(scalars['images_per_second'].values))
     batch_size = config['flags']['batch_size']

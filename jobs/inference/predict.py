@@ -35,7 +35,7 @@ def run(options: RunOptions) -> list[dict[str, Any]]:
       UserError: for what is wrong with options; at the end, naming files that could not be read.
       Others as `jobs.inference.trained.load`.
     """
-    paths = find_images(options.predict)
+    paths = find_images(str(options.predict))
     if options.summary_dir:
         files.check_directory(f'--summary_dir={options.summary_dir}', options.run.test_dir)
     network = trained.load(options)
@@ -134,8 +134,9 @@ def _draw_picture(path: pathlib.Path, seen: np.ndarray, answer: Answer, network:
 
     pictures = [images.displayable(seen)]
     titles = ['input']
+    reconstructions: Any = answer.reconstructions  # of a network that has some
     for number, drawn in zip(
-        answer.predictions[0].numpy(), answer.reconstructions[0].numpy(), strict=True
+        answer.predictions[0].numpy(), reconstructions[0].numpy(), strict=True
     ):
         pictures.append(images.displayable(drawn))
         score = f'{network.model.score_name} {answer.scores[0, number]:.3f}'
