@@ -69,6 +69,11 @@ class RunOptions:
     batch_size: int = _option(128, 'Examples of a training step.', 1)
     eval_batch_size: int = _option(100, 'Examples of an evaluation step.', 1)
     seed: int | None = _option(None, 'Of everything random; drawn if not given.')
+    shift: int | None = _option(
+        None,
+        'Largest move, in pixels, of digits made while training; by default that of the paper: '
+        '4 for multi_mnist, 2 for shifted_mnist.',
+    )
     predictions: str | None = _option(None, 'File for scores, predictions and labels (.npz).')
     figures: bool = _option(False, 'Evaluation draws PNGs in summary_dir/test/figures.')
     report: bool = _option(False, 'Evaluation writes summary_dir/test/report.html.')
@@ -221,6 +226,7 @@ class RunOptions:
             batching=batching or Batching(self.batch_size),
             eval_batch_size=self.eval_batch_size,
             eval_size=self.eval_size,
+            shift=self.shift,
         )
 
 
