@@ -108,23 +108,16 @@ def find(request: InputRequest) -> list[str]:
         return [request.data_dir]
     if not os.path.isdir(request.data_dir):
         raise DataError(f'--data_dir={request.data_dir}: no such directory or file')
-    for name in OFFICIAL_NAMES[request.split]:
-        path = os.path.join(request.data_dir, name)
+    names = [*OFFICIAL_NAMES[request.split], '']  # '': batches in the directory itself
+    names += [standin.FILE_NAME] * (request.split == 'test')
+    for name in names:
+        path = os.path.join(request.data_dir, name) if name else request.data_dir
         if os.path.isfile(path):
             return [path]
         if batches := _batches(path):
             return batches
-    if batches := _batches(request.data_dir):
-        return batches
-    wanted = [*OFFICIAL_NAMES[request.split], '1.mat']
-    if request.split == 'test':
-        wanted.append(standin.FILE_NAME)
-        path = os.path.join(request.data_dir, standin.FILE_NAME)
-        if os.path.isfile(path):
-            return [path]
-    raise DataError(
-        f'--data_dir={request.data_dir}: found no {" or ".join(wanted)} in this directory'
-    )
+    wanted = ' or '.join(name or '1.mat' for name in names)
+    raise DataError(f'--data_dir={request.data_dir}: found no {wanted} in this directory')
 
 
 def _batches(directory: str) -> list[str]:
