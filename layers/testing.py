@@ -1,15 +1,19 @@
 """References for tests, in NumPy and float64, written from the paper's equations."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def reference_squash(s):
+def reference_squash(s: np.ndarray) -> np.ndarray:
     """Eq. 1 in float64."""
     norm = np.linalg.norm(s, axis=-1, keepdims=True)
     return norm**2 / (1 + norm**2) * s / np.where(norm > 0, norm, 1)
 
 
-def reference_routing(votes, biases, iterations, leaky):
+def reference_routing(
+    votes: np.ndarray, biases: np.ndarray, iterations: int, leaky: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Procedure 1 in float64, one example and one pair of capsules at a time.
 
     Args:
@@ -37,7 +41,15 @@ def reference_routing(votes, biases, iterations, leaky):
     return activations, couplings
 
 
-def reference_conv_capsule(grid, kernel, biases, strides, padding, iterations, leaky):
+def reference_conv_capsule(
+    grid: np.ndarray,
+    kernel: np.ndarray,
+    biases: np.ndarray,
+    strides: int,
+    padding: str,
+    iterations: int,
+    leaky: bool,
+) -> np.ndarray:
     """Votes by a kernel at every position of a grid [batch, height, width, in_capsules, atoms]."""
     size, _, _, out_channels = kernel.shape
     if padding == 'same':
@@ -59,7 +71,9 @@ def reference_conv_capsule(grid, kernel, biases, strides, padding, iterations, l
     return activations.reshape(len(grid), rows, columns, *biases.shape)
 
 
-def reference_decoder(capsules, weights, image_shape):
+def reference_decoder(
+    capsules: np.ndarray, weights: Sequence[np.ndarray], image_shape: tuple[int, int, int]
+) -> np.ndarray:
     """ReLU, ReLU, sigmoid; pixels in channel-first order. Weights: kernel, bias, kernel, ..."""
     height, width, depth = image_shape
     hidden = capsules.reshape(len(capsules), -1)
@@ -69,8 +83,9 @@ def reference_decoder(capsules, weights, image_shape):
     return pixels.reshape(-1, depth, height, width).transpose(0, 2, 3, 1)
 
 
-def random_layer(in_capsules=7, in_atoms=3, out_capsules=4, out_atoms=5, batch=6):
-    """Inputs, weights and biases large enough for routing to matter."""
+def random_layer() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, weights, biases large enough for routing to matter, and votes in float64."""
+    batch, in_capsules, in_atoms, out_capsules, out_atoms = 6, 7, 3, 4, 5
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(batch, in_capsules, in_atoms)).astype(np.float32)
     shape = (in_capsules, in_atoms, out_capsules * out_atoms)

@@ -4,7 +4,7 @@ from common.errors import UserError
 from models.capsule_model import CapsuleModel
 from models.conv_model import BaselineModel, PaperBaselineModel
 from models.hparams import HParams
-from models.model import Inferred, Losses, Model
+from models.model import ImageInfo, Inferred, Losses, Model
 
 MODELS: dict[str, type[Model]] = {
     'capsule': CapsuleModel,
@@ -17,13 +17,13 @@ class ModelError(UserError):
     """A model cannot be built for these images; one line."""
 
 
-def build_model(name: str, hparams: HParams, info, seed: int = 0) -> Model:
+def build_model(name: str, hparams: HParams, info: ImageInfo, seed: int = 0) -> Model:
     """A model with its variables built.
 
     Args:
       name: a key of `MODELS`.
       hparams: hyper-parameters.
-      info: the `DatasetInfo` of the images it will see.
+      info: sizes and counts of the data set, an `input_data.DatasetInfo`.
       seed: of what the model draws while it trains (dropout); initial weights follow Keras'
         global seed.
 

@@ -1,12 +1,14 @@
 """CapsNet: Conv1 -> PrimaryCapsules -> ClassCapsules -> lengths, and the decoder."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 import layers
 from models.hparams import HParams
-from models.model import Features, Inferred, Model
+from models.model import Features, ImageInfo, Inferred, Model
 
 CONV1_CHANNELS = 256  # paper Section 4
 KERNEL_SIZE = 9  # of both convolutions, paper Section 4
@@ -19,7 +21,7 @@ class CapsuleModel(Model):
 
     score_name = 'length'
 
-    def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
+    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
         super().__init__(hparams, info, seed, **kwargs)
         self.conv1 = keras.layers.Conv2D(
             CONV1_CHANNELS,
@@ -53,7 +55,7 @@ class CapsuleModel(Model):
         if hparams.remake:
             self.decoder = layers.Decoder(info.height, info.width, info.depth, name='recons')
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         self.conv1.build((None, self.info.height, self.info.width, self.info.depth))
         grid = self._grid_shape()
         self.primary_capsules.build(grid)

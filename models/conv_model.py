@@ -1,10 +1,12 @@
 """The convolutional baselines that CapsNet is compared with."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from models.hparams import HParams
-from models.model import Features, Inferred, Model
+from models.model import Features, ImageInfo, Inferred, Model
 
 DROPOUT_RATE = 0.5  # the paper gives none; Srivastava et al. (2014) use 0.5 for hidden layers
 
@@ -12,7 +14,7 @@ DROPOUT_RATE = 0.5  # the paper gives none; Srivastava et al. (2014) use 0.5 for
 class ConvModel(Model):
     """A stack of convolutions and fully connected layers that ends in one logit a class."""
 
-    def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
+    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
         super().__init__(hparams, info, seed, **kwargs)
         self.convolutions: list[keras.layers.Conv2D] = []
         self.pool: keras.layers.MaxPooling2D | None = None  # after each convolution
@@ -21,7 +23,7 @@ class ConvModel(Model):
             info.num_classes, dtype='float32', name='softmax_layer', **_initializers(0.1)
         )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         shape = (None, self.info.height, self.info.width, self.info.depth)
         for convolution in self.convolutions:
             convolution.build(shape)
@@ -66,7 +68,7 @@ class ConvModel(Model):
 class BaselineModel(ConvModel):
     """The release's baseline: two 5x5 convolutions, each pooled by 2, and 1,024 units."""
 
-    def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
+    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
         super().__init__(hparams, info, seed, **kwargs)
         self.convolutions = [
             _convolution(f'conv{number}', channels, hparams.padding)
@@ -83,7 +85,7 @@ class PaperBaselineModel(ConvModel):
     the `padding` hyper-parameter has no say here.
     """
 
-    def __init__(self, hparams: HParams, info, seed: int = 0, **kwargs):
+    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
         super().__init__(hparams, info, seed, **kwargs)
         self.convolutions = [
             _convolution(f'conv{number}', channels, 'SAME')

@@ -20,7 +20,7 @@ class HParamsError(UserError):
         super().__init__(f'--hparams_override: {fault}')
 
 
-def _hparam(default, help: str, choices: Iterable[str] = ()):
+def _hparam(default: Any, help: str, choices: Iterable[str] = ()) -> Any:
     return dataclasses.field(default=default, metadata={'help': help, 'choices': choices})
 
 
@@ -53,7 +53,7 @@ class HParams:
     )
     verbose: bool = _hparam(False, 'histograms of weights and couplings for TensorBoard (release)')
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             whole_for_real = field.type is float and type(value) is int

@@ -66,6 +66,22 @@ class BuildModelTest(tf.test.TestCase, parameterized.TestCase):
         model.step.assign_add(1)
         self.assertNotAllEqual(model.drop(hidden), first)
 
+    def test_a_refresh_serves_evaluation_and_never_training(self):
+        model = build_model('capsule', HParams(num_prime_capsules=8), MNIST)
+        set_golden_weights(model, strong=True)
+        features = golden_features(MNIST)
+        evaluate = tf.function(model.eval_step)
+        model.refresh()
+        before = evaluate(features).scores
+        kernel = model.primary_capsules.weight
+        kernel.assign(2 * kernel)
+        self.assertAllEqual(evaluate(features).scores, before)
+        trained = model.gradients(features)[0].scores
+        self.assertNotAllClose(trained, before, rtol=1e-2)
+        model.refresh()
+        self.assertAllClose(evaluate(features).scores, trained, rtol=1e-4)
+        self.assertEqual(model.count_params(), sum(map(tf.size, model.tf_variables().values())))
+
     def test_zero_capsules_do_not_spoil_gradients(self):
         model = build_model('capsule', HParams(num_prime_capsules=2), MNIST)
         for variable in model.tf_variables().values():
