@@ -30,28 +30,38 @@ class Indexed(NamedTuple):
 
 
 class Examples:
-    """A data set held in memory, as it is stored."""
+    """A data set whose examples are taken by number, from memory or from files.
 
-    def __init__(self, arrays: dict[str, np.ndarray]):
-        self.num_examples = len(next(iter(arrays.values())))
-        self._arrays = {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
+    Attributes:
+      num_examples: how many there are.
+    """
+
+    def __init__(self, num_examples: int, take: Callable[[tf.Tensor], Raw]) -> None:
+        """`take` gives the examples with the numbers int64 [batch], as they are stored."""
+        self.num_examples = num_examples
+        self._take = take
 
     def training(self, batching: Batching) -> tf.data.Dataset:
         """Endless `Indexed` batches of `batching.part_size` examples."""
 
         def load(part: tf.Tensor) -> Indexed:
-            positions = part_start(part, batching) + tf.range(batching.part_size, dtype=tf.int64)
-            return Indexed(positions, self._gather(self._shuffled(positions, batching.seed)))
+            first = part * batching.part_size
+            positions = first + tf.range(batching.part_size, dtype=tf.int64)
+            return Indexed(positions, self._take(self._shuffled(positions, batching.seed)))
 
-        return parts(batching).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        return _parts(batching).map(load, num_parallel_calls=tf.data.AUTOTUNE)
 
     def in_order(self, batch_size: int, limit: int) -> tf.data.Dataset:
         """The first `limit` examples as `Indexed` batches; the last may be smaller."""
         positions = tf.data.Dataset.range(min(limit, self.num_examples)).batch(batch_size)
-        return positions.map(lambda batch: Indexed(batch, self._gather(batch)))
+        return positions.map(
+            lambda batch: Indexed(batch, self._take(batch)), num_parallel_calls=tf.data.AUTOTUNE
+        )
 
-    def _gather(self, indices: tf.Tensor) -> Raw:
-        return {name: tf.gather(array, indices) for name, array in self._arrays.items()}
+    def select(self, numbers: np.ndarray) -> 'Examples':
+        """The examples with these numbers, int64 [n], as a data set of their own."""
+        chosen = tf.constant(numbers, tf.int64)
+        return Examples(len(numbers), lambda batch: self._take(tf.gather(chosen, batch)))
 
     def _shuffled(self, positions: tf.Tensor, seed: int) -> tf.Tensor:
         """Which example stands at each position of the line."""
@@ -67,26 +77,14 @@ class Examples:
         )
 
 
-def parts(batching: Batching) -> tf.data.Dataset:
-    """The numbers of the parts this worker takes, in order, for ever.
-
-    Part p is positions [p * part_size, (p + 1) * part_size) of the line.
-    """
-    per_step = batching.num_workers * batching.replicas
-
-    def numbers(step: tf.Tensor) -> tf.data.Dataset:
-        first = step * per_step + batching.worker * batching.replicas
-        return tf.data.Dataset.range(first, first + batching.replicas)
-
-    steps = tf.data.Dataset.range(batching.first_step, np.iinfo(np.int64).max)
-    if per_step == 1:
-        return steps
-    return steps.flat_map(numbers)
-
-
-def part_start(part: tf.Tensor, batching: Batching) -> tf.Tensor:
-    """Position of the first example of a part."""
-    return part * batching.part_size
+def hold(arrays: dict[str, np.ndarray]) -> Examples:
+    """Examples held in memory; arrays [n, ...] by name."""
+    tensors = {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
+    num_examples = len(next(iter(arrays.values())))
+    return Examples(
+        num_examples,
+        lambda batch: {name: tf.gather(tensor, batch) for name, tensor in tensors.items()},
+    )
 
 
 def finish(batches: tf.data.Dataset, to_features: Callable[[Indexed], Features]) -> tf.data.Dataset:
@@ -102,3 +100,20 @@ def finish(batches: tf.data.Dataset, to_features: Callable[[Indexed], Features])
 def one_hot_labels(target_labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """[batch, num_targets] classes -> [batch, num_classes] one-hot, or two-hot for two targets."""
     return tf.reduce_sum(tf.one_hot(target_labels, num_classes, dtype=tf.float32), axis=1)
+
+
+def _parts(batching: Batching) -> tf.data.Dataset:
+    """The numbers of the parts this worker takes, in order, for ever.
+
+    Part p is positions [p * part_size, (p + 1) * part_size) of the line.
+    """
+    per_step = batching.num_workers * batching.replicas
+
+    def numbers(step: tf.Tensor) -> tf.data.Dataset:
+        first = step * per_step + batching.worker * batching.replicas
+        return tf.data.Dataset.range(first, first + batching.replicas)
+
+    steps = tf.data.Dataset.range(batching.first_step, np.iinfo(np.int64).max)
+    if per_step == 1:
+        return steps
+    return steps.flat_map(numbers)

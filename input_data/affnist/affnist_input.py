@@ -14,11 +14,10 @@ import tensorflow as tf
 
 from input_data import batching
 from input_data.affnist import raw, standin
-from input_data.batching import Examples
 from input_data.errors import DataError
 from input_data.mnist import mnist_input_record
-from input_data.records import frames
-from input_data.records import read as records
+from input_data.records import read
+from input_data.records.frames import RecordFiles
 from input_data.request import DatasetInfo, InputRequest
 
 raw_images = mnist_input_record.raw_images
@@ -50,7 +49,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         note = 'stand-in for affNIST made from MNIST (not the official set)'
         return batches, dataclasses.replace(info, note=note)
     limit = request.eval_size if request.split == 'test' else None
-    examples = Examples(_read(paths, limit))
+    examples = batching.hold(_read(paths, limit))
     name = os.path.basename(paths[0])
     if len(paths) > 1:
         name += f' to {os.path.basename(paths[-1])}'
@@ -151,15 +150,14 @@ def _read(paths: list[str], limit: int | None) -> dict[str, np.ndarray]:
 
 def _standin_request(request: InputRequest, path: str) -> InputRequest:
     """What to ask the reader of records for; the file is a stand-in and not for training."""
-    frames.count(path)
-    if standin.MARK not in records.first_record(path).features.feature:
+    if standin.MARK not in read.first_example(RecordFiles([path])).features.feature:
         raise DataError(
             f"{path}: found records that are not affNIST's; expected the official MATLAB files "
-            'or what affnist_make.py writes (--dataset=mnist reads other read)'
+            'or what affnist_make.py writes (--dataset=mnist reads other records)'
         )
     if request.split == 'train':
         raise DataError(
             f'{path}: found test digits; expected training data (expanded MNIST: --dataset=mnist '
-            'with 40x40 read)'
+            'with 40x40 records)'
         )
     return dataclasses.replace(request, data_dir=path)

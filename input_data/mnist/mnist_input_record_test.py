@@ -1,13 +1,16 @@
 """The record reader: values, order, file names, and what it refuses."""
 
+import mmap
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+import input_data
 from input_data import Batching, DataError, InputRequest, inputs, testing
 from input_data.records import read as records
+from input_data.records.layout import RecordLayout
 
 RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released'
 
@@ -46,8 +49,8 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         ('test_0', None, ''),
     )
     def test_says_of_how_many_digits_the_examples_are_shifts(self, name, eval_size, note):
-        testing.write_singles(self.directory, name, count=60)
-        request = InputRequest(self.directory, 'test', eval_size=eval_size)
+        path = testing.write_singles(self.directory, name, count=60)
+        request = InputRequest(path, 'test', eval_size=eval_size)
         self.assertEqual(inputs('mnist', request)[1].note, note)
 
     def test_pairs(self):
@@ -138,6 +141,18 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         path = testing.write_records(f'{self.directory}/letters', rows)
         self.assertEqual(read(path)[1].num_classes, 30)
 
+    @parameterized.parameters(
+        ('train_2', 'train', ''),
+        ('train_6', 'train', 'from train_6shifted_mnist.tfrecords, since there is no train_2'),
+        ('test_2', 'test', 'from test_2shifted_mnist.tfrecords, since there is no test_0shifted'),
+    )
+    def test_says_which_file_it_reads_in_place_of_the_default(self, name, split, note):
+        path = testing.write_singles(self.directory, name, count=7)
+        self.assertStartsWith(
+            read(self.directory, split)[1].note, f'(shifts of 1 digits) {note}'.rstrip()
+        )
+        self.assertEqual(read(path, split)[1].note, '(shifts of 1 digits)')
+
     def test_several_shifts_are_ambiguous(self):
         testing.write_singles(self.directory, 'train_3')
         testing.write_singles(self.directory, 'train_4')
@@ -145,6 +160,8 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
             read(self.directory, 'train')
 
     @parameterized.named_parameters(
+        ('two heights', dict(height=[12, 12]), r'record 3: is \[12, 12\]x12x1, but the first'),
+        ('no height', dict(height=[]), r'record 3: is \[\]x12x1, but the first'),
         ('label', dict(label=-4), 'record 3: label is -4'),
         ('size', dict(height=11), 'record 3: is 11x12x1, but the first record is 12x12x1'),
         ('bytes', dict(image_raw=b'123'), 'record 3: image_raw has 3 bytes, expected 144'),
@@ -171,6 +188,49 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
             path.write_bytes(bad)
             with self.assertRaisesRegex(DataError, f'{path}: .*{message}'):
                 read(self.directory)
+
+    def test_damage_under_a_training_job_is_named(self):
+        """Of a large set a record is looked at when a step wants it: it must not train unseen."""
+        path = pathlib.Path(testing.write_singles(self.directory, count=20, size=12))
+        self.enter_context(tf.compat.v1.test.mock.patch.object(records, 'MEMORY_LIMIT_BYTES', 0))
+        request = InputRequest(self.directory, 'train', batching=Batching(20))
+        batches, _ = inputs('mnist', request)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2 + 100] ^= 255  # among the pixels of record 10
+        for bad, message in (
+            (content, 'record 10 is corrupt'),
+            (content[: len(content) // 2 + 100], 'cut short in record 10'),
+        ):
+            path.write_bytes(bad)
+            with self.assertRaisesRegex(tf.errors.InvalidArgumentError, f'{path}: {message}'):
+                next(iter(batches))
+            with self.assertRaisesRegex(DataError, f'{path}: {message}'):
+                input_data.check('mnist', request)
+
+    def test_memory_does_not_grow_with_the_file(self):
+        """256 MB of records, more than half of which are read."""
+        images, labels = testing.digit_images(1000, 40)
+        sizes = {'height': 40, 'width': 40, 'depth': 1}
+        layout = RecordLayout(sizes, {'label': labels[:1], 'image_raw': images[:1]})
+        block = layout.encode({'label': labels, 'image_raw': images}).tobytes()
+        path = pathlib.Path(self.directory, 'records')
+        with path.open('wb') as file:
+            for _ in range(150):
+                file.write(block)
+        self.enter_context(tf.compat.v1.test.mock.patch.object(records, 'MEMORY_LIMIT_BYTES', 0))
+        batches, info = inputs('mnist', InputRequest(str(path), 'train', batching=Batching(1000)))
+        self.assertEqual(info.num_examples, 150_000)
+
+        def resident():
+            return int(pathlib.Path('/proc/self/statm').read_text().split()[1]) * mmap.PAGESIZE
+
+        iterator = iter(batches)
+        for _ in range(20):
+            next(iterator)
+        before = resident()
+        for _ in range(100):
+            next(iterator)
+        self.assertLess(resident() - before, 60 << 20)
 
     def test_wrong_kind_of_record(self):
         testing.write_pairs(f'{self.directory}/pairs', 4)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_data import batching, draws
-from input_data.batching import Examples, Indexed, Raw
+from input_data.batching import Indexed, Raw
 from input_data.mnist import augment, mnist_input_raw, mnist_input_record, tensor_shift
 from input_data.mnist.mnist_input_raw import RawDigits
 from input_data.mnist.mnist_input_record import to_features
@@ -113,7 +113,7 @@ class PairMaker:
 
 def _training(digits: RawDigits, pairs: augment.Pairs, cut: batching.Batching) -> tf.data.Dataset:
     maker = PairMaker(digits, pairs, cut.seed)
-    bases = Examples({'digit': np.arange(len(digits.images))}).training(cut)
+    bases = batching.hold({'digit': np.arange(len(digits.images))}).training(cut)
     return bases.map(
         lambda batch: Indexed(batch.positions, maker.raw(batch.positions, batch.raw['digit'])),
         num_parallel_calls=tf.data.AUTOTUNE,

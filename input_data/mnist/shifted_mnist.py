@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_data import batching, draws
-from input_data.batching import Examples, Indexed
+from input_data.batching import Indexed
 from input_data.mnist import augment, mnist_input_raw, mnist_input_record
 from input_data.mnist.mnist_input_record import to_features
 from input_data.mnist.tensor_shift import PaddedImages
@@ -40,7 +40,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         augment.check_shift(shift, height, width)
         indexed = _training(images, labels, shift, request.batching)
     else:
-        examples = Examples({'image': images[..., None], 'labels': _column(labels)})
+        examples = batching.hold({'image': images[..., None], 'labels': _column(labels)})
         indexed = examples.in_order(request.eval_batch_size, num_examples)
     return batching.finish(indexed, lambda batch: to_features(batch, num_classes)), info
 
@@ -59,7 +59,7 @@ def _training(images: np.ndarray, labels: np.ndarray, shift: int, cut: Batching)
         image = padded.take(batch.raw['digit'], moves)[..., None]  # [batch, height, width, 1]
         return Indexed(batch.positions, {'image': image, 'labels': batch.raw['labels']})
 
-    digits = Examples({'digit': np.arange(len(images)), 'labels': _column(labels)})
+    digits = batching.hold({'digit': np.arange(len(images)), 'labels': _column(labels)})
     return digits.training(cut).map(load, num_parallel_calls=tf.data.AUTOTUNE)
 
 

@@ -1,8 +1,17 @@
-"""The frames of record files (TFRecord): how many records there are, before TensorFlow reads."""
+"""Record files (TFRecord) taken apart: any record by its number, its checksums compared.
 
+Records are read from their place in the file and not through a memory map: what was read then
+never counts as this process's memory, and a file that somebody cuts short while a job reads it is
+an error and not the end of the process.
+"""
+
+import array
+import functools
+import io
 import os
 import struct
-from typing import NamedTuple
+import weakref
+from collections.abc import Iterator, Sequence
 
 import google_crc32c
 import numpy as np
@@ -12,15 +21,8 @@ from input_data.errors import DataError
 FRAME_BYTES = 16  # around each record: length (8), its checksum (4), checksum of the data (4)
 _HEAD_BYTES = 12  # of these, what is before the record
 _MOST_RECORD_BYTES = 64 << 20  # three images of 4096x4096 have 50 million
-_LOOKS = 64  # frames at the start of a file that `count` looks at
-_BLOCK_BYTES = 16 << 20  # read at a time
-
-
-class Shard(NamedTuple):
-    """A record file and the number of records in it."""
-
-    path: str
-    num_records: int
+_LOOKS = 4096  # frames, evenly spread, that tell whether all records have one length
+_MOST_OPEN = 256  # files kept open; with more each is opened for each record
 
 
 def masked_crc32c(data: bytes) -> int:
@@ -29,91 +31,147 @@ def masked_crc32c(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def count(path: str) -> Shard:
-    """Counts the records of a file by its frames, without reading the records.
+@functools.lru_cache(maxsize=1024)  # most records have the length of others
+def _head(length: int) -> bytes:
+    """What stands before a record of so many bytes."""
+    head = struct.pack('<Q', length)
+    return head + struct.pack('<I', masked_crc32c(head))
 
-    Raises:
-      DataError: if the file is empty, no record file, or ends within a record.
+
+class RecordFile:
+    """One record file.
+
+    Of records of one length, as all writers of images make them, the places follow from the
+    number; of others they are looked up once and kept, 8 bytes for each.
+
+    Attributes:
+      path: the file.
+      num_records: the records in it.
     """
-    size = _size(path)
-    with open(path, 'rb') as file:
-        stride = _frame_length(file, path, 0, 0) + FRAME_BYTES
-        records, rest = divmod(size, stride)
-        if rest == 0:
-            # Writers of image records give all of them one length: look at some to be sure.
-            positions = [*range(min(records, _LOOKS)), records - 1]
-            if len({_head(file, stride * record) for record in positions}) == 1:
-                return Shard(path, records)
-        return Shard(path, _walk(file, path, size))
+
+    def __init__(self, path: str) -> None:
+        """Raises DataError if the file is empty, no record file, or ends within a record."""
+        self.path = path
+        self._descriptor: int | None = None
+        size = os.path.getsize(path)
+        if size == 0:
+            raise DataError(f'{path}: the record file is empty')
+        with io.FileIO(path) as file:
+            self._stride = self._data_bytes(self._read_head(file, 0), 0, 0) + FRAME_BYTES
+            self.num_records, rest = divmod(size, self._stride)
+            self._starts = None
+            if rest or not self._are_alike(file):
+                self._starts = self._walk(file, size)
+                self.num_records = len(self._starts) - 1
+
+    def keep_open(self) -> None:
+        """Opens the file once for all records to come."""
+        self._descriptor = os.open(self.path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self, record: int) -> bytes:
+        """One record.
+
+        Raises:
+          DataError: if it is corrupt.
+        """
+        start, end = self._start(record), self._start(record + 1)
+        if self._descriptor is not None:
+            frame = os.pread(self._descriptor, end - start, start)
+        else:
+            with io.FileIO(self.path) as file:
+                frame = os.pread(file.fileno(), end - start, start)
+        data = frame[_HEAD_BYTES:-4]
+        checksum = masked_crc32c(data).to_bytes(4, 'little')
+        if frame[:_HEAD_BYTES] != _head(end - start - FRAME_BYTES) or frame[-4:] != checksum:
+            self._data_bytes(frame[:_HEAD_BYTES], start, record)  # perhaps this is what is wrong
+            if len(frame) < end - start:
+                raise DataError(f'{self.path}: cut short in record {record}')
+            raise DataError(f'{self.path}: record {record} is corrupt (checksum does not match)')
+        return data
+
+    def _start(self, record: int) -> int:
+        return record * self._stride if self._starts is None else self._starts[record]
+
+    def _are_alike(self, file: io.FileIO) -> bool:
+        """Whether frames from all over the file start like the very first one."""
+        looks = min(self.num_records, _LOOKS)
+        places = np.linspace(0, self.num_records - 1, looks).astype(np.int64)
+        return len({self._read_head(file, int(place) * self._stride) for place in places}) == 1
+
+    def _walk(self, file: io.FileIO, size: int) -> array.array:
+        """Where each record starts, and where the last one ends."""
+        starts = array.array('q', [0])
+        while starts[-1] < size:
+            record = len(starts) - 1
+            head = self._read_head(file, starts[-1])
+            starts.append(starts[-1] + self._data_bytes(head, starts[-1], record) + FRAME_BYTES)
+        if starts[-1] > size:
+            raise DataError(
+                f'{self.path}: cut short in record {len(starts) - 2}: '
+                f'expected {starts[-1]} bytes, found {size}'
+            )
+        return starts
+
+    def _read_head(self, file: io.FileIO, position: int) -> bytes:
+        return os.pread(file.fileno(), _HEAD_BYTES, position)
+
+    def _data_bytes(self, head: bytes, position: int, record: int) -> int:
+        """The length that a frame tells, if it can be true."""
+        if len(head) < _HEAD_BYTES:
+            raise DataError(f'{self.path}: cut short in record {record}')
+        length, checksum = struct.unpack('<QI', head)
+        if masked_crc32c(head[:8]) != checksum:
+            what = 'not a TFRecord file' if record == 0 else f'record {record} has a corrupt length'
+            raise DataError(f'{self.path}: {what} (checksum at byte {position} does not match)')
+        if length > _MOST_RECORD_BYTES:
+            raise DataError(
+                f'{self.path}: record {record}: found a length of {length} bytes; expected '
+                f'{_MOST_RECORD_BYTES} at most'
+            )
+        return length
 
 
-def check_frames(path: str, limit: int | None = None) -> None:
-    """Looks at the frames of all records, or of the first `limit`.
+class RecordFiles:
+    """Several record files as one, their records numbered from the first file to the last.
 
-    TensorFlow makes room for a record of whatever length its frame tells, and the process ends
-    where there is none: look before it reads.
-
-    Raises:
-      DataError: as `count`.
+    Attributes:
+      files: one `RecordFile` for each path.
+      num_bytes: size of all.
     """
-    size = _size(path)
-    with open(path, 'rb') as file:
-        stride = _frame_length(file, path, 0, 0) + FRAME_BYTES
-        records, rest = divmod(size, stride)
-        looked_at = records if limit is None else min(limit, records)
-        if rest or not _are_alike(file, stride, looked_at):
-            _walk(file, path, size, limit)
 
+    def __init__(self, paths: Sequence[str]) -> None:
+        """Raises DataError as `RecordFile`."""
+        self.files = [RecordFile(path) for path in paths]
+        self.num_bytes = sum(os.path.getsize(path) for path in paths)
+        self._ends = np.cumsum([file.num_records for file in self.files])
+        if len(paths) <= _MOST_OPEN:
+            for file in self.files:
+                file.keep_open()
 
-def _size(path: str) -> int:
-    size = os.path.getsize(path)
-    if size == 0:
-        raise DataError(f'{path}: the record file is empty')
-    return size
+    def __len__(self) -> int:
+        return int(self._ends[-1])
 
+    def __iter__(self) -> Iterator[tuple[str, int, bytes]]:
+        """(path, number in this file, record) of each; raises DataError as `read`."""
+        for file in self.files:
+            for record in range(file.num_records):
+                yield file.path, record, file.read(record)
 
-def _are_alike(file, stride: int, records: int) -> bool:
-    """Whether the first `records` frames start like the very first one, each `stride` bytes on."""
-    first = np.frombuffer(_head(file, 0), np.uint8)
-    file.seek(0)
-    at_once = max(1, _BLOCK_BYTES // stride)
-    for record in range(0, records, at_once):
-        block = file.read(stride * min(at_once, records - record))
-        heads = np.frombuffer(block, np.uint8).reshape(-1, stride)[:, :_HEAD_BYTES]
-        if np.any(heads != first):
-            return False
-    return True
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Records by their numbers, in any order.
 
+        Args:
+          numbers: int64 [k].
 
-def _walk(file, path: str, size: int, limit: int | None = None) -> int:
-    """The number of records, after a look at each frame; at most `limit`, if given."""
-    position = records = 0
-    while position < size and records != limit:
-        position += _frame_length(file, path, position, records) + FRAME_BYTES
-        records += 1
-    if position > size:
-        raise DataError(
-            f'{path}: cut short in record {records - 1}: expected {position} bytes, found {size}'
-        )
-    return records
+        Returns:
+          bytes [k], as objects.
 
-
-def _head(file, position: int) -> bytes:
-    file.seek(position)
-    return file.read(_HEAD_BYTES)
-
-
-def _frame_length(file, path: str, position: int, record: int) -> int:
-    head = _head(file, position)
-    if len(head) < _HEAD_BYTES:
-        raise DataError(f'{path}: cut short in record {record}')
-    length, checksum = struct.unpack('<QI', head)
-    if masked_crc32c(head[:8]) != checksum:
-        what = 'not a TFRecord file' if record == 0 else f'record {record} has a corrupt length'
-        raise DataError(f'{path}: {what} (checksum at byte {position} does not match)')
-    if length > _MOST_RECORD_BYTES:
-        raise DataError(
-            f'{path}: record {record}: found a length of {length} bytes; expected '
-            f'{_MOST_RECORD_BYTES} at most'
-        )
-    return length
+        Raises:
+          DataError: naming the file and the record that is corrupt.
+        """
+        of_file = np.searchsorted(self._ends, numbers, side='right')  # [k]
+        within = numbers - np.concatenate([[0], self._ends])[of_file]  # [k]
+        chosen = zip(of_file.tolist(), within.tolist(), strict=True)
+        records = [self.files[file].read(record) for file, record in chosen]
+        return np.array(records, object)

@@ -12,7 +12,6 @@ from input_data import InputRequest, inputs, testing
 from input_data.cifar10 import testing as cifar10_testing
 from input_data.errors import DataError
 from input_data.records import frames, paths
-from input_data.records import read as records
 from robustness.fuzz.limits import file_of, only
 from robustness.fuzz.mutations import extremes, near
 
@@ -58,8 +57,7 @@ LYING = st.builds(
 @example(frame(b'abc') + frame(b'abc', 1 << 62) + frame(b'abc'))
 def test_frames(content):
     with file_of(content) as path, only(DataError, naming=path):
-        frames.check_frames(path)
-        for _ in records.examples(path):
+        for _ in frames.RecordFiles([path]):
             pass
 
 
@@ -67,25 +65,15 @@ def test_record_of_more_than_memory():
     length = 3 << 30
     with file_of(frame(b'', length)[:12]) as path:
         os.truncate(path, length + frames.FRAME_BYTES)  # of no blocks: it takes no room
-        for look in (frames.check_frames, frames.count, records.first_record):
-            with only(DataError, naming=path), pytest.raises(DataError, match='a length of'):
-                look(path)
+        with only(DataError, naming=path), pytest.raises(DataError, match='a length of'):
+            frames.RecordFile(path)
 
 
 @given(SOME_RECORDS)
 @example([b'', bytes(16), b''])
-def test_count_and_frames_of_whole_files(contents):
-    with file_of(b''.join(map(frame, contents))) as path:
-        assert frames.count(path).num_records == len(contents)
-        frames.check_frames(path)
-
-
-@few
-@given(SOME_RECORDS)
 def test_whole_files_are_read(contents):
     with file_of(b''.join(map(frame, contents))) as path:
-        found = [record.numpy() for record in records.serialized_examples([path])]
-        assert found == contents
+        assert [record for _, _, record in frames.RecordFiles([path])] == contents
 
 
 def test_frames_written_here_are_tensorflows():
