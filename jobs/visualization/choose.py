@@ -111,7 +111,7 @@ def examples_of_classes(
     return {number: int(shown[:, number].argmax()) for number in present}
 
 
-def gather(batches: tf.data.Dataset, indices: np.ndarray) -> dict[str, np.ndarray]:
+def gather_examples(batches: tf.data.Dataset, indices: np.ndarray) -> dict[str, np.ndarray]:
     """Reads examples of a data set by their places in it.
 
     Args:
@@ -134,12 +134,12 @@ def gather(batches: tf.data.Dataset, indices: np.ndarray) -> dict[str, np.ndarra
     return {name: np.stack([rows[int(index)][name] for index in indices]) for name in names}
 
 
-def reconstruct(model: Model, capsules: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def decode_capsules(model: Model, capsules: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Decodes capsules [N, num_classes, atoms] by classes [N, k]: [N, k, height, width, depth]."""
     return model.reconstruct(tf.constant(capsules), tf.constant(classes, tf.int32)).numpy()
 
 
-def perturbations(model: Model, capsules: np.ndarray, number: int) -> np.ndarray:
+def decode_perturbations(model: Model, capsules: np.ndarray, number: int) -> np.ndarray:
     """Reconstructions while one dimension of a class capsule changes (paper Fig. 4).
 
     Args:
@@ -155,11 +155,11 @@ def perturbations(model: Model, capsules: np.ndarray, number: int) -> np.ndarray
     changes = np.eye(atoms)[:, None] * OFFSETS[:, None]  # [atoms, offsets, atoms]
     changed = np.tile(capsules, (atoms * len(OFFSETS), 1, 1))  # [atoms * offsets, classes, atoms]
     changed[:, number] += changes.reshape(-1, atoms).astype(changed.dtype)
-    images = reconstruct(model, changed, np.full((len(changed), 1), number))[:, 0]
+    images = decode_capsules(model, changed, np.full((len(changed), 1), number))[:, 0]
     return images.reshape(atoms, len(OFFSETS), *images.shape[1:])
 
 
-def logit_changes(model: Model, images: np.ndarray, iterations: int) -> np.ndarray | None:
+def measure_logit_changes(model: Model, images: np.ndarray, iterations: int) -> np.ndarray | None:
     """How far routing logits move at each iteration (paper Fig. A.1).
 
     Args:

@@ -79,28 +79,28 @@ class ModelTest(tf.test.TestCase):
         labels = np.arange(7, dtype=np.int32)[:, None]
         features = {'images': images(7), 'target_labels': labels}
         batches = tf.data.Dataset.from_tensor_slices(features).batch(3)
-        gathered = choose.gather(batches, np.array([6, 0, 4, 0]))
+        gathered = choose.gather_examples(batches, np.array([6, 0, 4, 0]))
         self.assertAllEqual(gathered['target_labels'][:, 0], [6, 0, 4, 0])
         self.assertAllEqual(gathered['images'], features['images'][[6, 0, 4, 0]])
 
     def test_middle_of_a_perturbation_is_the_plain_reconstruction(self):
         model = small_model()
         capsules = model.route(tf.constant(images(1))).activation.numpy()
-        strips = choose.perturbations(model, capsules[0], 4)
+        strips = choose.decode_perturbations(model, capsules[0], 4)
         self.assertEqual(strips.shape, (16, 11, 20, 20, 1))
-        plain = choose.reconstruct(model, capsules, np.array([[4]]))[0, 0]
+        plain = choose.decode_capsules(model, capsules, np.array([[4]]))[0, 0]
         for row in strips:
             self.assertAllClose(row[5], plain, rtol=0, atol=1e-6)
         changed = capsules.copy()
         changed[0, 4, 2] -= 0.25
-        expected = choose.reconstruct(model, changed, np.array([[4]]))[0, 0]
+        expected = choose.decode_capsules(model, changed, np.array([[4]]))[0, 0]
         self.assertAllClose(strips[2, 0], expected, rtol=0, atol=1e-6)
         self.assertGreater(np.abs(strips[2, 0] - plain).max(), 1e-3)
 
     def test_masking_keeps_one_capsule(self):
         model = small_model()
         capsules = model.route(tf.constant(images(2))).activation.numpy()
-        drawn = choose.reconstruct(model, capsules, np.array([[1, 7], [7, 1]]))
+        drawn = choose.decode_capsules(model, capsules, np.array([[1, 7], [7, 1]]))
         alone = np.zeros_like(capsules)
         alone[:, 7] = capsules[:, 7]
         expected = model.decoder(tf.constant(alone)).numpy()
@@ -111,7 +111,7 @@ class ModelTest(tf.test.TestCase):
         for leaky in (False, True):
             model = small_model(leaky=leaky)
             batch = images(3)
-            changes = choose.logit_changes(model, batch, 4)
+            changes = choose.measure_logit_changes(model, batch, 4)
             inputs = model.primary(tf.constant(batch))
             weights = tf.convert_to_tensor(model.class_capsules.weight.value)
             weights = tf.reshape(weights, [*weights.shape[:2], 10, 16])

@@ -16,7 +16,7 @@ from jobs.visualization.draw import Strip
 from jobs.visualization.images import displayable, overlay
 from models import Model
 
-MISTAKES = 24  # in a figure, at most
+MISTAKES = 16  # in a figure, at most
 FOUND, CONFUSED = 4, 4  # examples of masked reconstructions
 ROUTED_EXAMPLES = 32  # whose routing logits are looked at
 ROUTING_ITERATIONS = 10
@@ -144,10 +144,10 @@ class _Artist:
             )
         if not examples:
             return
-        features = choose.gather(self._batches, np.array(list(examples.values())))
+        features = choose.gather_examples(self._batches, np.array(list(examples.values())))
         capsules = self._model.route(tf.constant(features['images'])).activation.numpy()
         for number, own in zip(examples, capsules, strict=True):
-            tiles = displayable(choose.perturbations(self._model, own, number))
+            tiles = displayable(choose.decode_perturbations(self._model, own, number))
             title = f'Class {number}: reconstructions while one dimension of its capsule changes'
             figure = draw.draw_perturbations(tiles, choose.OFFSETS, title)
             self.figures[f'perturbation_{number}'] = figure
@@ -155,8 +155,8 @@ class _Artist:
     def draw_logit_changes(self) -> None:
         count, changes = min(ROUTED_EXAMPLES, len(self._labels)), None
         if self._model is not None:
-            images = choose.gather(self._batches, np.arange(count))['images']
-            changes = choose.logit_changes(self._model, images, ROUTING_ITERATIONS)
+            images = choose.gather_examples(self._batches, np.arange(count))['images']
+            changes = choose.measure_logit_changes(self._model, images, ROUTING_ITERATIONS)
         if changes is None:
             self.left_out.append(f'routing_logits: {self._why}: class capsules')
             return
@@ -178,7 +178,7 @@ class _Artist:
           chosen: indices of examples.
           neither: [len(chosen)] a class for one more row, in place of the last label.
         """
-        features = choose.gather(self._batches, chosen)
+        features = choose.gather_examples(self._batches, chosen)
         labels = features['target_labels']
         strips = [Strip('input', displayable(features['images']))]
         if labels.shape[1] > 1:
@@ -191,7 +191,7 @@ class _Artist:
             rows.append(('by other class', other))
         capsules = self._model.route(tf.constant(features['images'])).activation
         for name, classes in rows:
-            images = choose.reconstruct(self._model, capsules, classes)
+            images = choose.decode_capsules(self._model, capsules, classes)
             strips.append(Strip(name, overlay(displayable(images))))
         return strips
 

@@ -117,7 +117,7 @@ def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> di
         **choose.examples_of_classes(labels, labels, info.num_classes),
         **choose.examples_of_classes(labels, evaluation.predictions, info.num_classes),
     }
-    images = choose.gather(batches, np.array(list(chosen.values())))['images']
+    images = choose.gather_examples(batches, np.array(list(chosen.values())))['images']
     routed: Any = model.route(tf.constant(images))  # of a network that decodes
     capsules = routed.activation.numpy()
     return {
