@@ -25,32 +25,21 @@ for each pair of channels in place of 2,916. Gradients are those of the three ma
 
 import contextlib
 import itertools
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from layers.fast.tiles import cut_kernel, cut_maps, plan_axis
 from layers.fast.transforms import make_transforms
 
 Tensor = Any
 
-MAX_POINTS = 16  # along an axis: the transforms are dense, their cost grows with points^4
 PIECE_BYTES = 160 << 20  # of a kernel's spectrum: just holds that of the MNIST network whole
 MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
 MIN_BATCH = 16  # below this the kernel's transform, done once a batch, costs more (measured, CPU)
 MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
-
-
-class Axis(NamedTuple):
-    """How one axis is padded and cut."""
-
-    before: int  # zeros before the input
-    length: int  # with zeros before and after it, a multiple of the stride
-    outputs: int  # of the convolution
-    tile: int  # outputs of a tile
-    tiles: int
-    points: slice  # of a tile that are cut out; the others are zeros in every phase
 
 
 def convolve(
@@ -70,7 +59,7 @@ def convolve(
     """
     size, _, in_channels, out_channels = kernel.shape
     taps = -(-size // stride)
-    axes = [plan(length, size, stride, padding) for length in maps.shape[1:3]]
+    axes = [plan_axis(length, size, stride, padding) for length in maps.shape[1:3]]
     y, x = axes
     transforms = make_transforms(y.tile, x.tile, taps)
     products = len(transforms.input)
@@ -78,10 +67,10 @@ def convolve(
 
     matrix = transforms.input.reshape(products, y.tile + taps - 1, x.tile + taps - 1)
     matrix = np.ascontiguousarray(matrix[:, y.points, x.points])
-    spectrum = ops.matmul(matrix.reshape(products, -1), _cut(maps, axes, stride))
+    spectrum = ops.matmul(matrix.reshape(products, -1), cut_maps(maps, axes, stride))
     spectrum = ops.reshape(spectrum, (products, -1, phase_channels))  # [R, tiles * batch, c]
     if kernel_spectrum is None:
-        phases = _kernel_phases(kernel, stride, taps)
+        phases = cut_kernel(kernel, stride, taps)
         result = _multiply(spectrum, phases, transforms.kernel)  # [R, tiles * batch, out_channels]
     else:
         result = ops.matmul(spectrum, kernel_spectrum)  # [R, tiles * batch, out_channels]
@@ -107,9 +96,9 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
     """
     size, _, in_channels, out_channels = kernel.shape
     taps = -(-size // stride)
-    y, x = (plan(length, size, stride, padding) for length in shape[1:3])
+    y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
     matrix = make_transforms(y.tile, x.tile, taps).kernel
-    phases = _kernel_phases(kernel, stride, taps)
+    phases = cut_kernel(kernel, stride, taps)
     if _spectrum_bytes(matrix, phases) > PIECE_BYTES:
         return None
     return ops.reshape(
@@ -132,32 +121,10 @@ def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
     if shape[0] is not None and shape[0] < MIN_BATCH:
         return False
     taps = -(-size // stride)
-    y, x = (plan(length, size, stride, padding) for length in shape[1:3])
+    y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
     direct = y.outputs * x.outputs * size**2
     products = y.tiles * x.tiles * len(make_transforms(y.tile, x.tile, taps).input)
     return direct >= MIN_SAVING * products * stride**2
-
-
-def plan(length: int, size: int, stride: int, padding: str) -> Axis:
-    """Cuts an axis into as few, equal tiles as MAX_POINTS allows."""
-    taps = -(-size // stride)
-    if padding == 'same':
-        outputs = -(-length // stride)
-        before = max(0, (outputs - 1) * stride + size - length) // 2
-    else:
-        outputs, before = (length - size) // stride + 1, 0
-    tiles = -(-outputs // max(1, MAX_POINTS - taps + 1))
-    tile = -(-outputs // tiles)
-    points = tile + taps - 1
-    if tiles > 1:
-        length = stride * (tiles * tile + taps - 1)
-        return Axis(before, length, outputs, tile, tiles, slice(0, points))
-    # One tile: whole points of padding need not be cut out only to be multiplied by zeros.
-    skipped = before // stride
-    last = min(points, -(-(before + length) // stride))
-    before -= skipped * stride
-    used = slice(skipped, last)
-    return Axis(before, stride * (last - skipped), outputs, tile, tiles, used)
 
 
 def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
@@ -219,41 +186,3 @@ def _after(tensors: list[Tensor]) -> contextlib.AbstractContextManager:
     import tensorflow as tf
 
     return tf.control_dependencies(tensors)
-
-
-def _cut(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
-    """[batch, height, width, c] -> [points, tiles * batch * stride * stride * c]."""
-    _, height, width, channels = maps.shape
-    y, x = axes
-    for number, (axis, length) in enumerate(((y, height), (x, width)), 1):
-        after = axis.length - axis.before - length
-        padding = [[0, 0] for _ in range(4)]
-        padding[number] = [axis.before, max(0, after)]
-        if any(padding[number]):
-            maps = ops.pad(maps, padding)
-        if after < 0:  # VALID leaves the last rows or columns unused
-            maps = maps[:, : axis.length] if number == 1 else maps[:, :, : axis.length]
-    shape = (-1, y.length // stride, stride, x.length // stride, stride * channels)
-    phases = ops.transpose(ops.reshape(maps, shape), (1, 3, 0, 2, 4))  # [y, x, batch, p, q * c]
-    used = [axis.points.stop - axis.points.start for axis in axes]
-    if y.tiles * x.tiles > 1:
-        phases = ops.stack(
-            [
-                phases[i * y.tile : i * y.tile + used[0], j * x.tile : j * x.tile + used[1]]
-                for i in range(y.tiles)
-                for j in range(x.tiles)
-            ],
-            axis=2,
-        )  # [points_y, points_x, tiles, batch, p, q * c]
-    return ops.reshape(phases, (used[0] * used[1], -1))
-
-
-def _kernel_phases(kernel: Tensor, stride: int, taps: int) -> Tensor:
-    """[size, size, c, out] -> [T * T, stride * stride * c * out]."""
-    size, _, in_channels, out_channels = kernel.shape
-    missing = taps * stride - size
-    if missing:
-        kernel = ops.pad(kernel, [[0, missing], [0, missing], [0, 0], [0, 0]])
-    shape = (taps, stride, taps, stride * in_channels * out_channels)
-    phases = ops.transpose(ops.reshape(kernel, shape), (0, 2, 1, 3))  # [T, T, p, q * c * out]
-    return ops.reshape(phases, (taps * taps, -1))
