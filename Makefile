@@ -3,7 +3,7 @@
 # make cifar10  fetch CIFAR-10, in data
 # make results  train and evaluate what results/README.md has not got yet (a day), then remake it
 # make lint     check format, style, complexity, security, types and who imports whom
-# make check    run the quick tests, in 2 minutes
+# make check    run the quick tests, in 2 minutes: those not marked slow, without robustness/
 # make test     run every test, in 10 minutes
 # make fuzz     give every parser damaged files, for about 15 minutes
 # make bench    measure speed and memory
@@ -52,7 +52,7 @@ results: $(VENV)/.installed
 	$(BIN)/python -m results.table
 
 check: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 -m 'not slow'
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 -m 'not slow' --ignore=robustness
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4

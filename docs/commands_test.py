@@ -14,6 +14,8 @@ from absl.testing import flagsaver
 import experiment  # noqa: F401 (defines the flags)
 from input_data.mnist import testing as mnist_testing
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 STEPS = re.compile(r'--max_steps=\d+')

@@ -1,5 +1,7 @@
-"""Jobs as processes of their own, for tests: starting them, watching them, comparing results."""
+"""Jobs for tests: in this process or in their own, watched, their results compared."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -12,10 +14,28 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from jobs.evaluation import evaluate
+from jobs.evaluation.scoring import Evaluation
+from jobs.options import RunOptions
+from jobs.training import train
 from models import checkpoint
 
 ROOT = pathlib.Path(__file__).parents[1]
 PROGRAM = ('experiment.py',)
+
+
+def run_training(options: RunOptions) -> str:
+    """Trains in this process; returns what it printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        train.run(options)
+    return printed.getvalue()
+
+
+def run_evaluation(options: RunOptions) -> tuple[Evaluation, str]:
+    """Evaluates in this process; returns the evaluation and what was printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        evaluation = evaluate.run(options)
+    return evaluation, printed.getvalue()
 
 
 def start(

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -17,6 +18,8 @@ from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from jobs.training import train
 from models.checkpoint import CheckpointError
+
+pytestmark = pytest.mark.slow
 
 MEMBERS = 3
 

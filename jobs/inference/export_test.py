@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -16,6 +17,8 @@ from input_data import InputRequest, inputs, testing
 from jobs.inference import export, trained
 from jobs.options import RunOptions
 from jobs.training import train
+
+pytestmark = pytest.mark.slow
 
 SMALL = 'num_prime_capsules=2'
 # Of the largest score. Another process splits sums of thousands of products in other ways, and

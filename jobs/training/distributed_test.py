@@ -3,10 +3,13 @@
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from input_data import testing as records
 from jobs import testing
+
+pytestmark = pytest.mark.slow
 
 TWO_DEVICES = """
 import sys

@@ -7,11 +7,14 @@ import signal
 import socket
 import time
 
+import pytest
 import tensorflow as tf
 
 from input_data import testing as records
 from jobs import testing
 from models import checkpoint
+
+pytestmark = pytest.mark.slow
 
 STEPS = 40
 KILLS = int(os.environ.get('CAPSNET_TEST_KILLS', '2'))  # each costs a start of TensorFlow

@@ -5,29 +5,24 @@ import io
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
 from common.errors import UserError
 from input_data import DatasetInfo, InputRequest, inputs, testing
-from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import Scorer, judge
 from jobs.options import RunOptions
 from jobs.run import Run
-from jobs.training import train
+from jobs.testing import run_evaluation, run_training
 from jobs.visualization import curves, draw, figures
 from models import HParams, build_model, checkpoint
 
+pytestmark = pytest.mark.slow
+
 SMALL = 'num_prime_capsules=2'
 ONE_TARGET = ['confusion_matrix', 'curves', 'masked_reconstructions', 'mistakes', 'routing_logits']
-
-
-def run_quietly(job, options):
-    """Runs a job and returns what it printed."""
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        job(options)
-    return printed.getvalue()
 
 
 class FiguresTest(tf.test.TestCase, parameterized.TestCase):
@@ -69,8 +64,8 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_all_figures_of_a_capsule_network(self):
         self.write_singles()
-        run_quietly(train.run, self.options(max_steps=30))
-        printed = run_quietly(evaluate.run, self.options(train=False, figures=True))
+        run_training(self.options(max_steps=30))
+        _, printed = run_evaluation(self.options(train=False, figures=True))
         names = self.written().keys()
         self.assertContainsSubset(set(ONE_TARGET) - {'mistakes'}, names)
         found = {name for name in names if name.startswith('perturbation_')}
@@ -81,10 +76,8 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
     def test_two_targets(self):
         path = testing.write_pairs(f'{self.directory}/multitrain_6shifted_mnist.tfrecords')
         options = self.options(path, num_targets=2, eval_size=20)
-        run_quietly(train.run, options)
-        run_quietly(
-            evaluate.run, self.options(path, num_targets=2, eval_size=20, train=False, figures=True)
-        )
+        run_training(options)
+        run_evaluation(self.options(path, num_targets=2, eval_size=20, train=False, figures=True))
         self.assertContainsSubset(ONE_TARGET, self.written().keys())
 
     @parameterized.parameters(
@@ -94,8 +87,8 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
     def test_says_what_it_leaves_out(self, model, hparams, expected):
         self.write_singles()
         network = dict(model=model, hparams_override=hparams, batch_size=2, eval_size=20)
-        run_quietly(train.run, self.options(max_steps=1, **network))
-        printed = run_quietly(evaluate.run, self.options(train=False, figures=True, **network))
+        run_training(self.options(max_steps=1, **network))
+        _, printed = run_evaluation(self.options(train=False, figures=True, **network))
         self.assertCountEqual(self.written(), [*expected, 'curves'])
         self.assertIn('Left out: masked_reconstructions, perturbation_*: ', printed)
         self.assertEqual('Left out: routing_logits: ' in printed, model != 'capsule')
@@ -128,10 +121,10 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         self.write_singles()
         for trial in (0, 1):
             run = f'{self.directory}/{trial}'
-            run_quietly(train.run, self.options(summary_dir=run, max_steps=1, seed=trial))
+            run_training(self.options(summary_dir=run, max_steps=1, seed=trial))
         pattern = f'{self.directory}/{{}}/train/model.ckpt-1'
         options = self.options(train=False, figures=True, checkpoint=pattern, num_trials=2)
-        printed = run_quietly(evaluate.run, options)
+        _, printed = run_evaluation(options)
         self.assertCountEqual(self.written(), ['confusion_matrix', 'mistakes'])
         self.assertIn('Left out: curves: no scalars in event files', printed)
 
@@ -195,7 +188,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
     def test_routing_is_compared_with_a_settled_network(self):
         options = self.options(max_steps=3)
         self.write_singles()
-        run_quietly(train.run, options)
+        run_training(options)
         batches, info = inputs('mnist', InputRequest(self.directory, 'test'))
         model = build_model('capsule', HParams.parse(SMALL), info)
         checkpoint.restore(f'{self.directory}/run/train/model.ckpt-3', model)

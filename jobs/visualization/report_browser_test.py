@@ -1,7 +1,6 @@
 """The report in a real browser: no errors, sliders that draw, a phone's width, the keyboard."""
 
 import contextlib
-import io
 import os
 import pathlib
 import shutil
@@ -9,6 +8,7 @@ import subprocess
 import unittest
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from selenium import webdriver
@@ -16,13 +16,14 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 
 from input_data import DatasetInfo, InputRequest, inputs, testing
-from jobs.evaluation import evaluate
 from jobs.evaluation.scoring import judge
 from jobs.options import RunOptions
 from jobs.run import Run
-from jobs.training import train
+from jobs.testing import run_evaluation, run_training
 from jobs.visualization import figures, report
 from models import HParams, build_model, checkpoint
+
+pytestmark = pytest.mark.slow
 
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
 DRIVER = shutil.which('chromedriver')
@@ -66,9 +67,8 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
         # A name that would run if any part of the page took it for markup.
         cls.run_dir = f'{cls.directory}/<script>window.injected=1</script>'
         common = dict(data_dir=cls.data, summary_dir=cls.run_dir, hparams_override=SMALL)
-        with contextlib.redirect_stdout(io.StringIO()):
-            train.run(RunOptions(**common, max_steps=2, batch_size=8, seed=5))
-            evaluate.run(RunOptions(**common, train=False, report=True, eval_timeout_secs=0))
+        run_training(RunOptions(**common, max_steps=2, batch_size=8, seed=5))
+        run_evaluation(RunOptions(**common, train=False, report=True, eval_timeout_secs=0))
         cls.driver = start_browser(f'{cls.directory}/profile')
         stack.callback(cls.driver.quit)
 

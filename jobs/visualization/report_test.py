@@ -1,23 +1,23 @@
 """The report: what is on the page, and that nothing on it can run but its own script."""
 
 import base64
-import contextlib
 import functools
 import hashlib
 import html
-import io
 import pathlib
 import re
 import shutil
 import tempfile
 
+import pytest
 import tensorflow as tf
 
 from common.errors import UserError
 from input_data import testing
-from jobs.evaluation import evaluate
 from jobs.options import RunOptions
-from jobs.training import train
+from jobs.testing import run_evaluation, run_training
+
+pytestmark = pytest.mark.slow
 
 SMALL = 'num_prime_capsules=2'
 INJECTION = '</script><script>window.injected=1</script><img src=x onerror=alert(1)>'
@@ -61,13 +61,12 @@ class ReportTest(tf.test.TestCase):
     def page(self, **overrides):
         """Trains, evaluates, and returns the text of the page."""
         options = self.options(**overrides)
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            train.run(options)
-            evaluation = evaluate.run(
-                self.options(**overrides, train=False, report=True, figures=True)
-            )
+        run_training(options)
+        evaluation, printed = run_evaluation(
+            self.options(**overrides, train=False, report=True, figures=True)
+        )
         path = f'{options.summary_dir}/test/report.html'
-        self.assertIn(f'Report {path}', printed.getvalue())
+        self.assertIn(f'Report {path}', printed)
         text = pathlib.Path(path).read_text(encoding='utf-8')
         self.assertIn(evaluation.line(), text)
         return text

@@ -1,19 +1,19 @@
 """What TensorBoard finds after training and evaluation."""
 
-import contextlib
-import io
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from input_data import testing
-from jobs.evaluation import evaluate
 from jobs.options import RunOptions
-from jobs.training import train
+from jobs.testing import run_evaluation, run_training
 from jobs.visualization import summaries
+
+pytestmark = pytest.mark.slow
 
 SMALL = 'num_prime_capsules=2'
 
@@ -40,7 +40,7 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
         self.directory = self.create_tempdir().full_path
         self.run_dir = f'{self.directory}/run'
 
-    def run_quietly(self, job, data=None, **overrides):
+    def options(self, data=None, **overrides):
         defaults = dict(
             data_dir=data or self.directory,
             summary_dir=self.run_dir,
@@ -54,8 +54,7 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
             eval_interval_secs=0,
             eval_timeout_secs=0,
         )
-        with contextlib.redirect_stdout(io.StringIO()):
-            return job(RunOptions(**{**defaults, **overrides}))
+        return RunOptions(**{**defaults, **overrides})
 
     def write_singles(self):
         testing.write_singles(self.directory, 'train_2')
@@ -63,8 +62,8 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_train_and_test_show_the_same_numbers(self):
         self.write_singles()
-        self.run_quietly(train.run)
-        evaluation = self.run_quietly(evaluate.run, train=False)
+        run_training(self.options())
+        evaluation, _ = run_evaluation(self.options(train=False))
         trained, _ = events_of(f'{self.run_dir}/train')
         tested, _ = events_of(f'{self.run_dir}/test')
         common = {
@@ -85,8 +84,8 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_pictures_at_checkpoints_only_and_of_the_same_examples(self):
         self.write_singles()
-        self.run_quietly(train.run, max_steps=2)
-        self.run_quietly(train.run, max_steps=5)
+        run_training(self.options(max_steps=2))
+        run_training(self.options(max_steps=5))
         pictures = events_of(f'{self.run_dir}/train')[0]['reconstructions']
         self.assertCountEqual(pictures, [2, 4, 5])
         tables = {step: decoded(picture) for step, picture in pictures.items()}
@@ -97,18 +96,18 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_pictures_change_nothing_in_training(self):
         self.write_singles()
-        self.run_quietly(train.run, hparams_override=SMALL)
+        run_training(self.options(hparams_override=SMALL))
         first = tf.train.load_checkpoint(f'{self.run_dir}/train/model.ckpt-4')
         other = f'{self.directory}/other'
         verbose = f'{SMALL},verbose=true'
-        self.run_quietly(train.run, summary_dir=other, hparams_override=verbose, save_step=1)
+        run_training(self.options(summary_dir=other, hparams_override=verbose, save_step=1))
         second = tf.train.load_checkpoint(f'{other}/train/model.ckpt-4')
         for name in first.get_variable_to_shape_map():
             self.assertAllEqual(first.get_tensor(name), second.get_tensor(name), name)
 
     def test_two_targets_have_a_row_each(self):
         path = testing.write_pairs(f'{self.directory}/pairs.tfrecords')
-        self.run_quietly(train.run, path, num_targets=2, max_steps=1)
+        run_training(self.options(path, num_targets=2, max_steps=1))
         picture = decoded(events_of(f'{self.run_dir}/train')[0]['reconstructions'][1])
         rows = 8 * 2
         height, width = (rows * 21 - 1), (3 * 21 - 1)
@@ -117,7 +116,7 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_verbose_adds_histograms(self):
         self.write_singles()
-        self.run_quietly(train.run, max_steps=1, hparams_override=f'{SMALL},verbose=true')
+        run_training(self.options(max_steps=1, hparams_override=f'{SMALL},verbose=true'))
         values, metadata = events_of(f'{self.run_dir}/train')
         kinds = {tag: one.plugin_data.plugin_name for tag, one in metadata.items()}
         histograms = {tag for tag, kind in kinds.items() if kind == 'histograms'}
@@ -131,24 +130,22 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_no_histograms_otherwise(self):
         self.write_singles()
-        self.run_quietly(train.run, max_steps=1)
+        run_training(self.options(max_steps=1))
         self.assertNotIn('coupling', events_of(f'{self.run_dir}/train')[0])
 
     @parameterized.parameters('capsule', 'paper_baseline')
     def test_models_without_decoder_have_no_pictures(self, model):
         self.write_singles()
         hparams = f'{SMALL},remake=false,verbose=true'
-        self.run_quietly(
-            train.run, model=model, hparams_override=hparams, max_steps=1, batch_size=2
-        )
+        run_training(self.options(model=model, hparams_override=hparams, max_steps=1, batch_size=2))
         values, _ = events_of(f'{self.run_dir}/train')
         self.assertNotIn('reconstructions', values)
         self.assertEqual('coupling' in values, model == 'capsule')
 
     def test_hparams_with_the_final_metrics(self):
         self.write_singles()
-        self.run_quietly(train.run, max_steps=1)
-        evaluation = self.run_quietly(evaluate.run, train=False)
+        run_training(self.options(max_steps=1))
+        evaluation, _ = run_evaluation(self.options(train=False))
         values, metadata = events_of(self.run_dir)
         parsed = {
             tag: plugin_data_pb2.HParamsPluginData.FromString(one.plugin_data.content)
@@ -166,10 +163,10 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_an_evaluation_alone_tells_its_hparams(self):
         self.write_singles()
-        self.run_quietly(train.run, max_steps=1)
+        run_training(self.options(max_steps=1))
         other = f'{self.directory}/other'
         path = f'{self.run_dir}/train/model.ckpt-1'
-        self.run_quietly(evaluate.run, train=False, checkpoint=path, summary_dir=other)
+        run_evaluation(self.options(train=False, checkpoint=path, summary_dir=other))
         self.assertIn('_hparams_/session_start_info', events_of(other)[0])
 
 
