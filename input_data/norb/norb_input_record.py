@@ -114,10 +114,15 @@ def to_features(indexed: Indexed, seed: int | None) -> Features:
 
 
 def _to_raw(parsed: dict[str, tf.Tensor]) -> Raw:
+    images = parsed['image_raw']  # [batch, 2, height, width]
+    _, _, height, width = images.shape
+    # As `augment.halve`, but cut out of reshaped bytes: a sixth of the time that strides take.
+    rows = tf.reshape(images, [-1, DEPTH, height // 2, 2 * width])[..., :width]
+    halved = tf.reshape(rows, [-1, DEPTH, height // 2, width // 2, 2])[..., 0]
     # Not transposed: oneDNN complains on standard error when it is to transpose bytes.
-    images = tf.stack(tf.unstack(parsed['image_raw'], axis=1), axis=-1)
+    channels = tf.unstack(halved, axis=1)
     return {
-        'image': augment.halve(images),  # [batch, height / 2, width / 2, 2]
+        'image': tf.stack(channels, axis=-1),  # [batch, height / 2, width / 2, 2]
         'labels': parsed['labels'],
     }
 
