@@ -32,9 +32,8 @@ def main(values: flags.FlagValues) -> None:
             f'--data_dir={values.data_dir}: found label {labels.max()}; expected digits, 0 to 9'
         )
     source = standin.StandIn(images, labels, values.per_digit, values.seed)
-    os.makedirs(values.output_dir, exist_ok=True)
     path = os.path.join(values.output_dir, standin.FILE_NAME)
-    write_records(source, [path], values.num_workers)
+    write_records((source, [path]), num_workers=values.num_workers)
     seconds = time.monotonic() - started
     print(path)
     print(

@@ -8,7 +8,6 @@ import os
 import pathlib
 import sys
 
-import numpy as np
 from absl import flags
 
 if not __package__:
@@ -18,22 +17,7 @@ from input_data import command_line
 from input_data.cifar10 import raw
 from input_data.command_line import OUTPUT_DIR, Option
 from input_data.errors import DataError
-from input_data.records.write import write_records
-
-
-class _Examples:
-    """Images of the binary version as `write_records` takes them."""
-
-    height, width, depth = raw.HEIGHT, raw.WIDTH, raw.DEPTH
-
-    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Takes uint8 images [n, 3, 32, 32] and labels [n]."""
-        self.count = len(images)
-        self._images, self._labels = images, labels
-
-    def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """Label [k] and image_raw uint8 [k, 3, 32, 32], for int64 [k]."""
-        return {'label': self._labels[positions], 'image_raw': self._images[positions]}
+from input_data.records.write import ArrayExamples, write_records
 
 
 def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
@@ -62,11 +46,9 @@ def write(data_dir: str, split: str, output_dir: str) -> tuple[str, int]:
             f'--data_dir={data_dir}: found no {names[0]}; expected the binary version of CIFAR-10'
         )
     images, labels = raw.read_all(sources)
-    os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, raw.record_name(split))
-    source = _Examples(images, labels)
-    write_records(source, [path])
-    return path, source.count
+    write_records((ArrayExamples(label=labels, image_raw=images), [path]))
+    return path, len(images)
 
 
 def main(values: flags.FlagValues) -> None:

@@ -32,13 +32,12 @@ def main(values: flags.FlagValues) -> None:
         if values.multi_targets
         else augment.Singles(images, labels, **sizes)
     )
-    os.makedirs(values.output_dir, exist_ok=True)
     name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'
     name = f'multi{name}' if values.multi_targets else name
     paths = output_paths(
         values.output_dir, name, source.count, values.max_shard, values.multi_targets
     )
-    write_records(source, paths, values.num_workers)
+    write_records((source, paths), num_workers=values.num_workers)
     seconds = time.monotonic() - started
     print(paths[0] if len(paths) == 1 else f'{paths[0]} to {os.path.basename(paths[-1])}')
     print(

@@ -10,7 +10,7 @@ from input_data.records.frames import masked_crc32c
 
 
 class RecordLayout:
-    """TFRecords of tf.train.Examples that differ only in labels and pixels.
+    """TFRecords of tf.train.Examples that differ only in small integers and pixels.
 
     Attributes:
       record_bytes: length of each record, framing included.
@@ -21,14 +21,16 @@ class RecordLayout:
 
         Args:
           constants: int64 features that all records share, such as the size.
-          varying: one example of the others: labels [1], below 128, and images [1, ...].
+          varying: one example of the others: integers below 128, [1] or [1, k], and images
+            [1, ...] of three dimensions or more.
         """
         entries, ends = b'', {}
         for name in sorted([*constants, *varying]):
-            if name in varying and varying[name].ndim > 1:
-                value = _field(1, _field(1, bytes(varying[name].size)))
+            if name in constants:
+                value = _field(3, _field(1, _varint(constants[name])))
             else:
-                value = _field(3, _field(1, _varint(constants.get(name, 0))))
+                kind = 1 if varying[name].ndim > 2 else 3  # bytes_list or int64_list
+                value = _field(kind, _field(1, bytes(varying[name].size)))
             entries += _field(1, _field(1, name.encode()) + _field(2, value))
             ends[name] = len(entries)
         message = _field(1, entries)

@@ -45,35 +45,57 @@ class Source(Protocol):
     depth: int
 
     def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """What differs between records: labels [k] and images [k, ...], for int64 [k]."""
+        """What differs between records (see `RecordLayout`), for int64 [k]."""
         ...
 
 
-def write_records(source: Source, paths: list[str], num_workers: int = 1) -> None:
-    """Writes all examples of `source` to `paths`: in order, in parts that differ by at most 1.
+class ArrayExamples:
+    """A source of examples that are in memory."""
 
-    The files appear under their names, together, only when all are whole; until then files that
-    were there stay.
+    def __init__(self, image_raw: np.ndarray, **others: np.ndarray) -> None:
+        """Takes uint8 images [n, depth, height, width], and its other features [n, ...]."""
+        self.count, self.depth, self.height, self.width = image_raw.shape
+        self._features = {'image_raw': image_raw, **others}
+
+    def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """What differs between records, for int64 [k]."""
+        return {name: values[positions] for name, values in self._features.items()}
+
+
+def write_records(*sets: tuple[Source, list[str]], num_workers: int = 1) -> None:
+    """Writes all examples of each source to its paths: in order, in parts that differ by at most 1.
+
+    The files, all in one folder, appear under their names, together, only when all are whole;
+    until then files that were there stay. The folder is made if absent.
 
     Raises:
       UserError: no room on the disk, another process writes there, or a worker was killed.
       OSError: a write failed.
     """
-    size = {'height': source.height, 'width': source.width, 'depth': source.depth}
-    layout = RecordLayout(size, source.features(np.zeros(1, np.int64)))
-    folder = os.path.dirname(paths[0]) or '.'
+    layouts = [_layout(source) for source, _ in sets]
+    all_paths = [path for _, paths in sets for path in paths]
+    count = sum(source.count for source, _ in sets)
+    needed = sum(
+        source.count * layout.record_bytes
+        for (source, _), layout in zip(sets, layouts, strict=True)
+    )
+    folder = os.path.dirname(all_paths[0]) or '.'
     with hold_folder(f'--output_dir={folder}', folder):
-        needed, free = source.count * layout.record_bytes, shutil.disk_usage(folder).free
+        free = shutil.disk_usage(folder).free
         if needed > free:
-            raise DataError(f'{paths[0]}: found {free} bytes free on the disk; expected {needed}')
+            raise DataError(
+                f'{all_paths[0]}: found {free} bytes free on the disk; expected {needed}'
+            )
         with (
-            files.replacing(*paths) as temporary,
-            tqdm.tqdm(total=source.count, unit='record', unit_scale=True, disable=None) as bar,
+            files.replacing(*all_paths) as temporary,
+            tqdm.tqdm(total=count, unit='record', unit_scale=True, disable=None) as bar,
         ):
-            blocks = _blocks(temporary, source.count, layout.record_bytes)
-            job = functools.partial(_write_block, source, layout)
-            for written in _in_workers(job, blocks, num_workers):
-                bar.update(written)
+            for (source, paths), layout in zip(sets, layouts, strict=True):
+                parts, temporary = temporary[: len(paths)], temporary[len(paths) :]
+                blocks = _blocks(parts, source.count, layout.record_bytes)
+                job = functools.partial(_write_block, source, layout)
+                for written in _in_workers(job, blocks, num_workers):
+                    bar.update(written)
 
 
 def output_paths(
@@ -93,6 +115,11 @@ def output_paths(
     if shards == 1 and not numbered:
         return [path]
     return [f'{path}-{shard:05d}-of-{shards:05d}' for shard in range(shards)]
+
+
+def _layout(source: Source) -> RecordLayout:
+    size = {'height': source.height, 'width': source.width, 'depth': source.depth}
+    return RecordLayout(size, source.features(np.zeros(1, np.int64)))
 
 
 def _blocks(paths: list[pathlib.Path], count: int, record_bytes: int) -> Iterator[Block]:
