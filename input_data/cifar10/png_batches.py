@@ -52,21 +52,19 @@ def convert(folder: str) -> None:
 
 
 def _labels(path: str) -> np.ndarray:
+    name = os.path.basename(path)
     try:
         with open(path, 'rb') as file:
-            text = file.read(_LABELS_BYTES + 1)
-        if len(text) > _LABELS_BYTES:
-            raise ValueError(f'more than {_LABELS_BYTES} bytes')
-        labels = json.loads(text)
+            labels = json.loads(file.read(_LABELS_BYTES))
     except (ValueError, RecursionError) as error:
-        raise DataError(f'{os.path.basename(path)}: found {error}; expected JSON') from error
+        raise DataError(f'{name}: found {error}; expected JSON') from error
     # Looked at one by one: an array of whatever the list holds may be far larger than the list.
     if (
         not isinstance(labels, list)
         or not 0 < len(labels) <= len(TRAIN_BATCHES) * _BATCH_IMAGES
         or not all(type(label) is int and 0 <= label <= 9 for label in labels)
     ):
-        raise DataError(f'{os.path.basename(path)}: expected one list of classes from 0 to 9')
+        raise DataError(f'{name}: expected one list of classes from 0 to 9')
     return np.array(labels, np.uint8)  # [labels]
 
 
@@ -75,17 +73,11 @@ def _decode(path: str, count: int) -> np.ndarray:
     name = os.path.basename(path)
     try:
         with Image.open(path, formats=['PNG']) as image:
-            if (image.mode, image.width) != ('RGB', _PIXELS):
-                raise DataError(
-                    f'{name}: found {image.width} pixels of mode {image.mode} a row; expected '
-                    f'{_PIXELS} of mode RGB'
-                )
-            if image.height != count:
-                raise DataError(
-                    f'{name}: found {image.height} images; expected {count}, one for each label'
-                )
-            return np.asarray(image)
-    except DataError:
-        raise
+            if (image.mode, image.size) == ('RGB', (_PIXELS, count)):
+                return np.asarray(image)
     except Exception as error:  # a decoder raises whatever it stumbles over in a damaged file
         raise DataError(f'{name}: found a damaged file; expected a PNG') from error
+    raise DataError(
+        f'{name}: found {image.height} rows of {image.width} pixels of mode {image.mode}; '
+        f'expected {count}, one for each label, of {_PIXELS} of mode RGB'
+    )

@@ -52,10 +52,14 @@ class PngBatchesTest(parameterized.TestCase):
         (png_batches.TEST_LABELS, b'[1, 2', 'expected JSON'),
         (png_batches.TEST_LABELS, b'[1, 2, 10]', 'expected one list of classes'),
         (png_batches.TEST_LABELS, b'[1, 2.5, 1]', 'expected one list of classes'),
-        (png_batches.TEST_LABELS, b'[1, 2]', 'test_batch.png: found 3 images; expected 2'),
+        (png_batches.TEST_LABELS, b'[1, 2]', 'test_batch.png: found 3 rows .* expected 2'),
         (png_batches.TRAIN_LABELS, b'[1, 2, 3]', 'found 3 labels'),
         ('data_batch_2.png', b'<html>', 'data_batch_2.png: found a damaged file'),
-        ('data_batch_2.png', encode_png(np.zeros((3, 1023, 3), np.uint8)), '1023 pixels of mode'),
+        (
+            'data_batch_2.png',
+            encode_png(np.zeros((3, 1023, 3), np.uint8)),
+            '3 rows of 1023 pixels of mode RGB',
+        ),
         ('data_batch_2.png', encode_png(np.zeros((3, 1024), np.uint8)), '1024 pixels of mode L'),
         ('data_batch_2.png', encode_png(np.ones((3, 1024, 3), np.uint8))[:-30], 'a damaged file'),
     )
