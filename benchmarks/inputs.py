@@ -31,8 +31,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         images, labels = testing.digit_images(6000, 28)
         for part in ('train', 't10k'):
-            raw.write_images(f'{directory}/{part}-images-idx3-ubyte', images)
-            raw.write_labels(f'{directory}/{part}-labels-idx1-ubyte', labels)
+            raw.write_idx(f'{directory}/{part}-images-idx3-ubyte', images)
+            raw.write_idx(f'{directory}/{part}-labels-idx1-ubyte', labels)
         testing.write_singles(directory, 'train_2', count=6000, size=28)
         rng = np.random.default_rng(0)
         for number in range(1, 6):

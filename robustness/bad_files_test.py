@@ -73,7 +73,7 @@ NORB = (
     (NORB_DAT, None, '--data_dir=HERE', 'found none', 'expected one *training*-dat.mat'),
     (NORB_CAT, None, f'HERE/{NORB_CAT}: no such file; expected it, plain or .gz'),
     (NORB_DAT, lambda data: b'MATLAB 5' + data, f'HERE/{NORB_DAT}', 'magic number', 'expected'),
-    (NORB_DAT, lambda data: data[:5], f'HERE/{NORB_DAT}: found 5 bytes', 'expected a matrix file'),
+    (NORB_DAT, lambda data: data[:5], f'HERE/{NORB_DAT}: found magic number', 'uint8, 4 dim'),
     (NORB_DAT, lambda data: data[:-1], 'found 92159 bytes of data', 'expected 92160'),
     (NORB_INFO, lambda data: data + b'!', f'HERE/{NORB_INFO}', 'found', 'expected 80'),
     (

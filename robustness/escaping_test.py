@@ -231,8 +231,8 @@ PROGRAMS = {
 @pytest.mark.parametrize('value', HOSTILE_NAMES)
 def test_no_name_given_to_a_program_leads_elsewhere(program, flag, value, inside, capfd):
     cifar10_testing.write_binary('data', count=2)
-    mnist_raw.write_images('data/train-images-idx3-ubyte', np.zeros((2, 9, 9), np.uint8))
-    mnist_raw.write_labels('data/train-labels-idx1-ubyte', np.arange(2, dtype=np.uint8))
+    mnist_raw.write_idx('data/train-images-idx3-ubyte', np.zeros((2, 9, 9), np.uint8))
+    mnist_raw.write_idx('data/train-labels-idx1-ubyte', np.arange(2, dtype=np.uint8))
     before = tree(inside.parent)
     assert PROGRAMS[program](['--data_dir=data', f'--{flag}={value}']) == 1
     assert re.fullmatch(f'{program}: .*\n', capfd.readouterr().err)

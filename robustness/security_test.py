@@ -107,7 +107,7 @@ def read_keras_archive(path):
 def read_norb(path):
     for kind in ('dat', 'cat', 'info'):
         shutil.copy(path, path.with_name(f'{norb_testing.NAMES["test"]}-{kind}.mat'))
-    norb_raw.open_split(str(path.parent), 'test')
+    norb_raw.read_split(str(path.parent), 'test')
 
 
 def read_cifar10(path):
@@ -130,7 +130,7 @@ def read_labels(path):
 
 def read_compressed(path):
     path.write_bytes(gzip.compress(path.read_bytes()))
-    mnist_raw.read_labels(str(path))
+    mnist_raw.read_idx(str(path), 1)
 
 
 READERS = {
@@ -138,7 +138,7 @@ READERS = {
     'checkpoint': read_checkpoint,
     'cifar10': read_cifar10,
     'config': read_config,
-    'idx': lambda path: mnist_raw.read_images(str(path)),
+    'idx': lambda path: mnist_raw.read_idx(str(path), 3),
     'idx_compressed': read_compressed,
     'image': lambda path: any_image.read_image(str(path)),
     'keras_archive': read_keras_archive,

@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from input_data import raw_array
 from input_data.errors import DataError
 
 HEIGHT = WIDTH = 32
@@ -65,10 +66,7 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       DataError: the file is empty, cut short or holds a label above 9.
     """
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f'{path}: {error.strerror or error}; expected a readable file') from error
+    content = np.frombuffer(raw_array.read_bytes(path), np.uint8)
     if not content.size or content.size % _RECORD_BYTES:
         raise DataError(
             f'{path}: found {content.size} bytes; expected a multiple of {_RECORD_BYTES}, '

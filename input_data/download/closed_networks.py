@@ -75,8 +75,8 @@ class KerasArchive:
         with np.load(archive, allow_pickle=False) as arrays:
             for part in ('train', 'test'):
                 images_name, labels_name = raw.file_names(part)
-                raw.write_images(os.path.join(folder, images_name), arrays[f'x_{part}'])
-                raw.write_labels(os.path.join(folder, labels_name), arrays[f'y_{part}'])
+                raw.write_idx(os.path.join(folder, images_name), arrays[f'x_{part}'])
+                raw.write_idx(os.path.join(folder, labels_name), arrays[f'y_{part}'])
 
 
 @dataclasses.dataclass(frozen=True)

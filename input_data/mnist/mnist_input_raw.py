@@ -41,7 +41,7 @@ def read(request: InputRequest) -> RawDigits:
             f'{raw.find(request.data_dir, raw.file_names(part)[0])}'
         )
     # Of the whole file: the part that a validation holds out may lack the highest class.
-    part_labels = raw.read_labels(raw.find(request.data_dir, raw.file_names(part)[1]))
+    part_labels = raw.read_idx(raw.find(request.data_dir, raw.file_names(part)[1]), 1)
     return RawDigits(images, labels, 1 + int(max(part_labels.max(), other_labels.max())))
 
 

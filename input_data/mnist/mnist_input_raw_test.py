@@ -35,9 +35,9 @@ class MnistInputRawTest(tf.test.TestCase, parameterized.TestCase):
         testing.write_raw(self.directory)
         part = ('train', 'test')[highest_in]
         path = f'{self.directory}/{raw.file_names(part)[1]}'
-        labels = raw.read_labels(path).copy()
+        labels = raw.read_idx(path, 1).copy()
         labels[-1] = 46  # the last one, which the held out part of the training set lacks
-        raw.write_labels(path, labels)
+        raw.write_idx(path, labels)
         digits = mnist_input_raw.read(self.request(split, validate=validate))
         self.assertEqual(digits.num_classes, 47)
 

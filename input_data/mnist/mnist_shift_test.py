@@ -58,8 +58,8 @@ class MnistShiftTest(parameterized.TestCase):
 
     def _write(self, part: str):
         images_name, labels_name = raw.file_names(part)
-        raw.write_images(os.path.join(self.folder, images_name), self.images[part])
-        raw.write_labels(os.path.join(self.folder, labels_name), self.labels[part])
+        raw.write_idx(os.path.join(self.folder, images_name), self.images[part])
+        raw.write_idx(os.path.join(self.folder, labels_name), self.labels[part])
 
     def _run(self, *arguments: str) -> list[str]:
         """Runs the program in this process; returns paths of what it wrote, sorted."""

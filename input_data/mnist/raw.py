@@ -5,55 +5,34 @@ dimensions, then 4 bytes for each dimension) followed by the elements, row-major
 unsigned bytes only: 3 dimensions for images, 1 for labels.
 """
 
-import gzip
-import io
 import os
-import zlib
-from typing import IO
 
 import numpy as np
 
 from common import files
+from input_data import raw_array
 from input_data.errors import DataError
 
 SPLITS = ('train', 'test', 'valid_train', 'valid_test')
 
 _FILE_PREFIX = {'train': 'train', 'test': 't10k'}
-_GZIP_MAGIC = b'\x1f\x8b'
 _UNSIGNED_BYTE = 0x08
-_MAX_SIDE = 1 << 14
-_MAX_BYTES = 1_000_000_000  # twice EMNIST's largest file; little gzip data can unpack to any size
-_READ_BYTES = 1 << 20
 
 
-def read_images(path: str) -> np.ndarray:
-    """Reads an IDX file of images.
-
-    Args:
-      path: the file, plain or gzip; its first bytes tell which, not its name.
-
-    Returns:
-      uint8 [images, height, width].
+def read_idx(path: str, dimensions: int) -> np.ndarray:
+    """Reads an IDX file, plain or gzip: uint8 of 3 dimensions for images, 1 for labels.
 
     Raises:
-      DataError: the file is absent, truncated, corrupt, too long or of another kind.
+      DataError: the file is absent, damaged or of another kind or length.
     """
-    return _read(path, dimensions=3)
+    return raw_array.read_array(path, _magic(dimensions), '>u4', dimensions, 'u1', dimensions)
 
 
-def read_labels(path: str) -> np.ndarray:
-    """Reads an IDX file of labels; as `read_images`, but returns uint8 [labels]."""
-    return _read(path, dimensions=1)
-
-
-def write_images(path: str, images: np.ndarray) -> None:
-    """Writes uint8 [images, height, width]; the file appears under `path` only when whole."""
-    _write(path, images, dimensions=3)
-
-
-def write_labels(path: str, labels: np.ndarray) -> None:
-    """Writes uint8 [labels]; the file appears under `path` only when whole."""
-    _write(path, labels, dimensions=1)
+def write_idx(path: str, values: np.ndarray) -> None:
+    """Writes uint8 of any dimensions; the file appears under `path` only when whole."""
+    header = _magic(values.ndim) + np.array(values.shape, '>u4').tobytes()
+    with files.replacing(path) as [temporary]:
+        temporary.write_bytes(header + values.astype(np.uint8, casting='safe').tobytes())
 
 
 def file_names(part: str) -> tuple[str, str]:
@@ -104,7 +83,7 @@ def read_pair(data_dir: str, part: str) -> tuple[np.ndarray, np.ndarray]:
       DataError: a file is absent or damaged, or the two hold different numbers of examples.
     """
     images_path, labels_path = (find(data_dir, name) for name in file_names(part))
-    images, labels = read_images(images_path), read_labels(labels_path)
+    images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if len(images) != len(labels):
         raise DataError(
             f'{labels_path}: found {len(labels)} labels; expected {len(images)}, '
@@ -147,66 +126,5 @@ def read_split(data_dir: str, split: str, max_load: int = 0) -> tuple[np.ndarray
     return images[part], labels[part]
 
 
-def _read(path: str, dimensions: int) -> np.ndarray:
-    try:
-        with open(path, 'rb') as file:
-            compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-            file.seek(0)
-            if compressed:
-                with gzip.GzipFile(fileobj=file) as stream:
-                    return _parse(path, stream, dimensions)
-            return _parse(path, file, dimensions)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f'{path}: found damaged gzip data ({error}); expected a whole file'
-        ) from error
-    except OSError as error:
-        raise DataError(f'{path}: {error.strerror or error}; expected a readable file') from error
-
-
-def _parse(path: str, stream: IO[bytes] | io.BufferedIOBase, dimensions: int) -> np.ndarray:
-    header_bytes = 4 + 4 * dimensions
-    header = stream.read(header_bytes)
-    magic = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
-    if header[:4] != magic:
-        raise DataError(
-            f'{path}: found magic number 0x{header[:4].hex()}; expected 0x{magic.hex()} '
-            f'(unsigned bytes, {dimensions} dimensions)'
-        )
-    if len(header) < header_bytes:
-        raise DataError(f'{path}: found a header of {len(header)} bytes; expected {header_bytes}')
-    shape = tuple(int(size) for size in np.frombuffer(header, '>u4', offset=4))
-    if 0 in shape or max(shape[1:], default=1) > _MAX_SIDE:
-        raise DataError(
-            f'{path}: found dimensions {shape}; expected none to be 0 and no side above {_MAX_SIDE}'
-        )
-    expected = int(np.prod(shape, dtype=object))
-    # The header may lie: memory grows with the bytes that are there, never with what it promises.
-    body = bytearray()
-    while len(body) <= expected and (piece := stream.read(_READ_BYTES)):
-        body += piece
-        if len(body) > _MAX_BYTES:
-            raise DataError(
-                f'{path}: found dimensions {shape} and as much data; expected at most '
-                f'{_MAX_BYTES} bytes'
-            )
-    if len(body) < expected:
-        raise DataError(
-            f'{path}: found {len(body)} bytes of data; expected {expected} for dimensions {shape}'
-        )
-    if len(body) > expected:
-        raise DataError(
-            f'{path}: found bytes after the data; expected {expected} for dimensions {shape}'
-        )
-    return np.frombuffer(memoryview(body).toreadonly(), np.uint8).reshape(shape)  # [n, h, w] or [n]
-
-
-def _write(path: str, values: np.ndarray, dimensions: int) -> None:
-    if values.dtype != np.uint8 or values.ndim != dimensions or 0 in values.shape:
-        raise DataError(
-            f'{path}: found {values.dtype} {values.shape}; expected uint8 of {dimensions} non-zero '
-            'dimensions'
-        )
-    header = bytes([0, 0, _UNSIGNED_BYTE, dimensions]) + np.array(values.shape, '>u4').tobytes()
-    with files.replacing(path) as [temporary]:
-        temporary.write_bytes(header + values.tobytes())
+def _magic(dimensions: int) -> bytes:
+    return bytes([0, 0, _UNSIGNED_BYTE, dimensions])

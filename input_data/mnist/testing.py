@@ -24,7 +24,7 @@ def write_raw(
         images = generator.randint(1, 256, (count, *size)).astype(np.uint8)
         labels = (np.arange(count) % classes).astype(np.uint8)
         images_name, labels_name = raw.file_names(part)
-        raw.write_images(os.path.join(directory, images_name), images)
-        raw.write_labels(os.path.join(directory, labels_name), labels)
+        raw.write_idx(os.path.join(directory, images_name), images)
+        raw.write_idx(os.path.join(directory, labels_name), labels)
         digits[part] = images, labels
     return digits

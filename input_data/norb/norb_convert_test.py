@@ -138,7 +138,6 @@ class NorbConvertTest(parameterized.TestCase):
         images = self.paths['test']['dat']
         content = images.read_bytes()
         folder = f'--data_dir={self.folder}'
-        # Only the end of compressed data tells that some are missing: training's are written then.
         for bad in (content[:-1], gzip.compress(content[:-1]), gzip.compress(content)[:-20]):
             images.write_bytes(bad)
             self.assert_fails(f'{images}: found', folder)
@@ -146,9 +145,6 @@ class NorbConvertTest(parameterized.TestCase):
         usage = shutil.disk_usage(self.folder)._replace(free=100)
         with mock.patch.object(shutil, 'disk_usage', return_value=usage):
             self.assert_fails('100 bytes free', folder)
-        full = tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
-        with mock.patch.object(tf.io, 'TFRecordWriter', side_effect=full):
-            self.assert_fails('partial: No space left', folder)
         self.assertEqual([path.read_bytes() for path in records], [b'old', b'old'])
 
     def test_debug_keeps_the_traceback(self):
