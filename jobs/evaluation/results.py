@@ -33,6 +33,8 @@ def record(run: Run, checkpoint: str, step: int, evaluation: Evaluation) -> dict
         tf.summary.scalar('accuracy', 1 - evaluation.num_wrong / evaluation.num_examples)
         tf.summary.scalar('almost_correct', evaluation.num_almost / evaluation.num_examples)
         tf.summary.scalar('images_per_second', evaluation.images_per_second)
+        counts = evaluation.num_examples, evaluation.num_wrong, evaluation.num_almost
+        summaries.write_released_counts(*counts)
         summaries.write_confusion(evaluation)
     writer.close()
     summaries.write_final_metrics(run, step, evaluation)

@@ -130,7 +130,7 @@ class _Recorder:
         self._progress.show(step, means.loss, means.accuracy, images_per_second)
         if self._writer is not None:
             with self._writer.as_default(step):
-                _write_scalars(means, step, images_per_second, self._model)
+                _write_scalars(means, step, images_per_second, self._model, self._settings)
         self._sums, self._steps, self._since = 0.0, 0, now
 
     def save(self, step: int) -> None:
@@ -168,11 +168,16 @@ class _Recorder:
         features = summaries.fixed_batch(self._settings.run.summary_batch_path, self._batches)
         summaries.write_reconstructions(self._model, features)
         if verbose:
-            summaries.write_histograms(self._model, features)
+            summaries.write_statistics(self._model, features)
 
 
-def _write_scalars(means: Means, step: int, images_per_second: float, model: Model) -> None:
-    summaries.write_losses(means.loss, means.classification, means.reconstruction)
+def _write_scalars(
+    means: Means, step: int, images_per_second: float, model: Model, settings: TrainSettings
+) -> None:
+    losses = means.loss, means.classification, means.reconstruction
+    hits = means.accuracy * settings.batch_size, means.almost_correct * settings.batch_size
+    summaries.write_losses(*losses)
+    summaries.write_released_batch(*losses, hits)
     tf.summary.scalar('accuracy', means.accuracy)
     tf.summary.scalar('almost_correct', means.almost_correct)
     summaries.write_learning_rate(step, model)

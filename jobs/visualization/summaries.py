@@ -16,6 +16,7 @@ from models import Model, optimizer
 MOST_EXAMPLES = 8  # that a run shows at every checkpoint
 PICTURE_SCALE = 2  # TensorBoard shows small pictures at their size in pixels
 SHOWN_FLAGS = ('model', 'dataset', 'num_targets', 'batch_size', 'mixed_precision')
+STATISTICS = {'mean': np.mean, 'stddev': np.std, 'max': np.max, 'min': np.min}  # release
 FINAL_METRICS = (('final/wrong_percent', 'test wrong, %'), ('final/loss', 'test loss'))
 
 
@@ -63,6 +64,35 @@ def write_losses(
         tf.summary.scalar(f'loss/reconstruction_{number}', loss)
 
 
+def write_released_batch(
+    total: float,
+    classification: float,
+    reconstruction: tuple[float, ...],
+    hits: tuple[float, float],
+) -> None:
+    """Scalars of training under the release's tags.
+
+    Args:
+      total: what training minimises.
+      classification: its part without reconstructions.
+      reconstruction: a part for each target; a second one has the tag `reconstruction_error_1`.
+      hits: how many examples of a batch are correct, and how many are almost.
+    """
+    tf.summary.scalar('total_loss', total)
+    tf.summary.scalar('batch_classification_cost', classification)
+    for number, loss in enumerate(reconstruction):
+        tf.summary.scalar('reconstruction_error' + f'_{number}' * (number > 0), loss)
+    for tag, count in zip(('correct_prediction_batch', 'almost_correct_batch'), hits, strict=True):
+        tf.summary.scalar(tag, count)
+
+
+def write_released_counts(num_examples: int, num_wrong: int, num_almost: int) -> None:
+    """Scalars of an evaluation under the release's tags: numbers of examples."""
+    tf.summary.scalar('correct_prediction', num_examples - num_wrong)
+    tf.summary.scalar('wrong_prediction', num_wrong)
+    tf.summary.scalar('almost_wrong_prediction', num_examples - num_almost)
+
+
 def write_learning_rate(step: int, model: Model) -> None:
     """Scalar of the learning rate that a step has."""
     tf.summary.scalar('learning_rate', optimizer.learning_rate_at(step, model.hparams))
@@ -107,11 +137,22 @@ def reconstruction_table(
     return images.montage(columns.reshape(-1, *columns.shape[2:]))
 
 
-def write_histograms(model: Model, features: dict[str, np.ndarray]) -> None:
-    """Histograms of every weight and bias and, of a capsule network, of the couplings."""
+def write_statistics(model: Model, features: dict[str, np.ndarray]) -> None:
+    """What the hyper-parameter `verbose` adds (release).
+
+    Histogram, mean, standard deviation, maximum and minimum of every weight and bias; histograms
+    of conv1's activations and, of a capsule network, of the couplings.
+    """
     for name, variable in model.tf_variables().items():
-        tf.summary.histogram(name, variable.numpy())
-    routed = model.route(_tensors(features)['images'])
+        values = variable.numpy()
+        tf.summary.histogram(name, values)
+        for statistic, measure in STATISTICS.items():
+            tf.summary.scalar(f'{name}/{statistic}', measure(values))
+    inputs = _tensors(features)['images']
+    for layer in model.layers:
+        if layer.name == 'conv1':
+            tf.summary.histogram('conv1/activation', layer(inputs))
+    routed = model.route(inputs)
     if routed is not None and routed.coupling is not None:
         tf.summary.histogram('coupling', routed.coupling)
 

@@ -128,6 +128,40 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertBetween(coupling[:, 0].min(), 0, coupling[:, 1].max())
         self.assertLess(coupling[:, 1].max(), 1)
 
+    def test_verbose_tells_all_that_the_release_does_of_two_targets(self):
+        path = testing.write_pairs(f'{self.directory}/pairs.tfrecords')
+        hparams = f'{SMALL},verbose=true'
+        self.run_quietly(train.run, path, num_targets=2, max_steps=1, hparams_override=hparams)
+        values, _ = events_of(f'{self.run_dir}/train')
+        reader = tf.train.load_checkpoint(f'{self.run_dir}/train/model.ckpt-1')
+        for name in ('conv1/weights', 'capsule2/biases', 'recons/recons_3/weights'):
+            variable = reader.get_tensor(name)
+            told = [values[f'{name}/{one}'][1] for one in ('mean', 'stddev', 'max', 'min')]
+            expected = [variable.mean(), variable.std(), variable.max(), variable.min()]
+            self.assertAllClose(told, expected, rtol=1e-4, atol=1e-6)
+        activations = values['conv1/activation'][1]  # of 8 examples, 12x12 places, 256 channels
+        self.assertEqual(activations[:, 2].sum(), 8 * 12 * 12 * 256)
+        self.assertEqual(activations[:, 0].min(), 0)  # behind a ReLU
+
+    def test_scalars_under_the_tags_of_the_release(self):
+        path = testing.write_pairs(f'{self.directory}/pairs.tfrecords')
+        self.run_quietly(train.run, path, num_targets=2, max_steps=1)
+        ours, _ = events_of(f'{self.run_dir}/train')
+        for released, tag, factor in (
+            ('total_loss', 'loss/total', 1),
+            ('batch_classification_cost', 'loss/classification', 1),
+            ('reconstruction_error', 'loss/reconstruction_1', 1),
+            ('reconstruction_error_1', 'loss/reconstruction_2', 1),
+            ('correct_prediction_batch', 'accuracy', 8),
+            ('almost_correct_batch', 'almost_correct', 8),
+        ):
+            self.assertAllClose(ours[released][1], factor * ours[tag][1])
+        evaluation = self.run_quietly(evaluate.run, path, num_targets=2)
+        told = events_of(f'{self.run_dir}/test')[0]
+        self.assertEqual(told['correct_prediction'][1], 40 - evaluation.num_wrong)
+        self.assertEqual(told['wrong_prediction'][1], evaluation.num_wrong)
+        self.assertEqual(told['almost_wrong_prediction'][1], 40 - evaluation.num_almost)
+
     def test_no_histograms_otherwise(self):
         self.write_singles()
         run_training(self.options(max_steps=1))
