@@ -4,6 +4,7 @@ import functools
 import pathlib
 import struct
 import tempfile
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from input_data import DatasetInfo
 from input_data.records.frames import masked_crc32c
-from jobs.evaluation import evaluate
+from jobs.evaluation import follow
 from jobs.options import RunOptions
 from models import HParams, build_model, checkpoint
 from models.checkpoint import CheckpointError
@@ -212,13 +213,13 @@ def test_state_of_anything(content):
     """A `checkpoint` file, which TensorFlow has faith in, does not say what is followed."""
     with tempfile.TemporaryDirectory() as folder:
         options = RunOptions(summary_dir=folder, eval_interval_secs=0, eval_timeout_secs=0)
-        train_dir = pathlib.Path(options.train_dir)
+        train_dir = pathlib.Path(options.run.train_dir)
         train_dir.mkdir()
         (train_dir / 'checkpoint').write_bytes(content)
         newest = str(train_dir / 'model.ckpt-7')
         pathlib.Path(f'{newest}.index').touch()
         with only():
-            assert list(evaluate._new_checkpoints(options)) == [newest]
+            assert list(follow._new_checkpoints(mock.Mock(options=options))) == [newest]
 
 
 @given(st.text('0123456789x-.\u0663', max_size=9))
