@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import filelock
@@ -17,6 +18,7 @@ from common.errors import UserError
 LOCK, HOLDER = '.writer.lock', '.writer.json'
 # For what a killed writer started to end too, and to say who holds a folder that was just taken.
 _PATIENCE_SECONDS = 1
+SILENCE_SECONDS = 300  # after which a writer on another machine is taken to have ended
 
 
 @contextlib.contextmanager
@@ -57,6 +59,33 @@ def hold_folder(flag: str, folder: str | pathlib.Path) -> Iterator[None]:
         for path in made:
             with contextlib.suppress(OSError):
                 path.rmdir()
+
+
+def is_held(folder: str | pathlib.Path) -> bool:
+    """Whether a writer holds a folder.
+
+    Where the lock of another machine cannot be seen, it does as long as it gives signs of life.
+    """
+    path = pathlib.Path(folder) / HOLDER
+    try:
+        holder, seconds = json.loads(path.read_bytes()), time.time() - path.stat().st_mtime
+        if holder['host'] != socket.gethostname() and seconds < SILENCE_SECONDS:
+            return True
+    except (OSError, ValueError, TypeError, KeyError):
+        pass  # what is left is the lock
+    if not path.with_name(LOCK).exists():
+        return False
+    try:
+        with filelock.FileLock(path.with_name(LOCK), timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+def show_life(folder: str | pathlib.Path) -> None:
+    """A sign of life, to be given every minute or so by who holds a folder for long."""
+    with contextlib.suppress(OSError):
+        os.utime(pathlib.Path(folder) / HOLDER)
 
 
 def _describe_process() -> dict[str, str | int]:

@@ -66,3 +66,23 @@ def test_a_folder_that_was_not_there_stays_only_with_content(tmp_path):
     assert not os.listdir(tmp_path)
     hold(folder, (folder / 'mine').touch)
     assert os.listdir(folder) == ['mine']
+
+
+def test_a_reader_sees_whether_a_writer_lives(holder, tmp_path):
+    assert lock.is_held(tmp_path)
+    assert not lock.is_held(tmp_path / 'below')
+    holder.kill()
+    holder.wait()
+    assert os.path.exists(tmp_path / lock.HOLDER)
+    assert not lock.is_held(tmp_path)
+
+
+def test_a_writer_elsewhere_lives_while_it_shows_it(tmp_path):
+    path = tmp_path / lock.HOLDER
+    path.write_text('{"host": "another machine"}')
+    assert lock.is_held(tmp_path)
+    os.utime(path, (0, path.stat().st_mtime - lock.SILENCE_SECONDS - 1))
+    assert not lock.is_held(tmp_path)
+    lock.show_life(tmp_path)
+    assert lock.is_held(tmp_path)
+    lock.show_life(tmp_path / 'below')
