@@ -33,12 +33,17 @@ def explain_error(error: BaseException) -> str | None:
     import tensorflow as tf
 
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
-        text = _one_line(getattr(error, 'message', str(error)))[:200]
+        text = _one_line(drop_marks(getattr(error, 'message', str(error))))[:200]
         # TensorFlow has one error for memory and disks.
         full = 'No space left' in text or 'quota' in text
-        advice = '' if full else 'out of memory (a lower --batch_size may help): '
-        return f'{advice}{text}'
+        advice = 'out of memory (a lower --batch_size, or --eval_batch_size, may help): '
+        return text if full else f'{advice}{text}'
     return None
+
+
+def drop_marks(text: str) -> str:
+    """What TensorFlow says, without the marks of its own functions."""
+    return re.sub(r'{{function_node [^}]*}} ?| ?\[Op:\w+\]( name: .*)?', '', text)
 
 
 def printable(text: str) -> str:

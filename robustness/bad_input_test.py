@@ -63,7 +63,12 @@ TRAINING = (
     ('--dataset=shifted_mnist --data_dir=HOME/raw --shift=5', '--shift=5', 'expected 0 to 4'),
     ('--dataset=cifar10 --num_targets=2', '--num_targets=2', 'expected 1'),
     ('--num_targets=2', '--data_dir=HOME/records', 'found no multitrain_2shifted_mnist'),
-    ('--validate', '--data_dir=HOME/records', 'found no valid_train_2shifted_mnist'),
+    (
+        '--validate',
+        '--data_dir=HOME/records: found no valid_train_2shifted_mnist',
+        'mnist_shift.py --data_dir=HOME/records --split=valid_train --shift=2',
+        'mnist_shift.py --data_dir=HOME/records --split=valid_test --shift=0',
+    ),
     ('--num_gpus=9', '--num_gpus=9', 'found 0 GPUs'),
     ('--json', '--json', 'found no --predict', 'expected'),
     ('--figures', '--figures', 'found training', 'expected', '--train=false'),

@@ -113,8 +113,24 @@ def find(request: InputRequest) -> list[str]:
                 f'--data_dir={request.data_dir}: found {", ".join(sorted(shifts))}; '
                 'name the one to read'
             )
+        if request.validate and not shifts:
+            raise DataError(_how_to_make(request, names))
         names = [*shifts] or names
     return paths.resolve(request.data_dir, names)
+
+
+def _how_to_make(request: InputRequest, names: list[str]) -> str:
+    """What is missing of the part of the training set that is held out, and what makes it."""
+    kind = ' --multi_targets=true' if request.num_targets == 2 else ''
+    commands = [
+        f'python input_data/mnist/mnist_shift.py --data_dir={request.data_dir} '
+        f'--split=valid_{split} --shift={shift}{kind}'
+        for split, shift in (('train', TRAIN_SHIFT), ('test', TEST_SHIFT))
+    ]
+    return (
+        f'--data_dir={request.data_dir}: found no {" or ".join(names)} in this directory; '
+        f'expected what these two make: {commands[0]} ; {commands[1]}'
+    )
 
 
 def to_features(indexed: Indexed, num_classes: int) -> Features:
