@@ -42,7 +42,9 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise flags.Error(f'unexpected argument {argv[1]!r}; flags start with --')
     names = [option.name for option in list_options()]
-    options = RunOptions(**{name: getattr(FLAGS, name) for name in names}).of_trial()
+    given = frozenset(name for name in names if FLAGS[name].present)
+    values = {name: getattr(FLAGS, name) for name in names}
+    options = RunOptions(**values, given=given).of_trial()
     options.check()  # before TensorFlow takes seconds to be imported
     startup.import_tensorflow(show_all=FLAGS.debug)
     importlib.import_module(JOBS[options.job]).run(options)

@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
+import shutil
 import time
 
 import keras
@@ -12,6 +14,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from common.errors import UserError
+from common.lock import hold_folder
 from input_data import DataError, testing
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
@@ -161,10 +164,11 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_following_waits_without_spinning(self):
         run_quietly(train.run, self.options(max_steps=1))
-        pathlib.Path(f'{self.directory}/run/train/finished.json').unlink()
-        used, started = time.process_time(), time.monotonic()
         options = self.options(train=False, eval_timeout_secs=4)
-        evaluation, printed = run_quietly(evaluate.run, options)
+        pathlib.Path(options.run.finished_path).unlink()
+        used, started = time.process_time(), time.monotonic()
+        with hold_folder('the run', options.run.folder):
+            evaluation, printed = run_quietly(evaluate.run, options)
         self.assertEqual(evaluation.num_examples, 25)
         self.assertEqual(printed.count('Waiting for a new checkpoint'), 1)
         self.assertGreaterEqual(time.monotonic() - started, 4)
@@ -188,15 +192,63 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         tf.raw_ops.SaveV2(
             prefix=path, tensor_names=['\x1b[2J'], shape_and_slices=[''], tensors=['no number']
         )
-        with (
-            contextlib.redirect_stdout(io.StringIO()) as skipped,
-            self.assertRaisesRegex(UserError, 'no checkpoint that can be read'),
-        ):
-            evaluate.run(self.options(train=False))
+        _, skipped = run_quietly(evaluate.run, self.options(train=False))
         _, passed_over = run_quietly(train.run, self.options(max_steps=2))
-        for printed, told in ((skipped.getvalue(), 'Skipped'), (passed_over, 'Passed over')):
+        for printed, told in ((skipped, 'Skipped'), (passed_over, 'Passed over')):
             self.assertRegex(printed, rf'{told}: checkpoint {path}.* found no tensor of numbers\n')
             self.assertNotIn('\x1b', printed)
+
+    def test_a_resume_says_what_has_changed(self):
+        run_quietly(train.run, self.options(max_steps=1))
+        flags = dict(batch_size=4, seed=6, hparams_override=f'{SMALL},routing=2')
+        changed = self.options(max_steps=2, **flags)
+        config = changed.run.config
+        config['versions']['tensorflow'], config['machine']['threads'] = '2.0', 99
+        changed.run.write_config(config)
+        testing.write_singles(self.data, 'train_2', count=30)
+        _, printed = run_quietly(train.run, changed)
+        lines = [line for line in printed.splitlines() if line.startswith('Changed: ')]
+        for line in (
+            'Changed: --batch_size is 4, was 8',
+            'Changed: --seed is 6, was 5',
+            'Changed: routing is 2, was 3',
+            f'Changed: tensorflow is {tf.__version__}, was 2.0',
+        ):
+            self.assertIn(line, lines)
+        self.assertRegex(printed, r'Changed: num_examples is 30, was \d+\n')
+        self.assertRegex(printed, r'Changed: threads is \d+, was 99\n')
+        self.assertLen(lines, 6)
+        self.assertNotIn('Changed', run_quietly(train.run, self.options(max_steps=3, **flags))[1])
+
+    def test_no_steps_leave_the_initial_checkpoint(self):
+        step, _ = run_quietly(train.run, self.options(max_steps=0))
+        self.assertEqual(step, 0)
+        self.assertEqual(checkpoint.steps(self.options().run.train_dir), [0])
+
+    def test_a_misnamed_checkpoint_is_told_of_and_not_gone_on_from(self):
+        options = self.options(max_steps=2)
+        run_quietly(train.run, options)
+        folder = pathlib.Path(options.run.train_dir)
+        for path in folder.glob('model.ckpt-2.*'):
+            shutil.copy(path, folder / path.name.replace('-2.', '-9.'))
+        step, printed = run_quietly(train.run, self.options(max_steps=4))
+        self.assertEqual(step, 4)
+        self.assertIn('model.ckpt-9: found global_step 2; expected 9', printed)
+        self.assertIn(f'Resuming from {folder}/model.ckpt-2', printed)
+        self.assertEqual(checkpoint.steps(str(folder)), [2, 4, 9])
+        for path in [*folder.glob('model.ckpt-2.*'), *folder.glob('model.ckpt-4.*')]:
+            path.unlink()
+        with self.assertRaisesRegex(UserError, 'model.ckpt-9: found global_step 2'):
+            run_quietly(train.run, self.options(max_steps=5))
+
+    def test_two_trainings_of_one_run(self):
+        options = self.options(max_steps=1)
+        with (
+            hold_folder('the run', options.run.folder),
+            self.assertRaisesRegex(UserError, f'--summary_dir=.*process {os.getpid()} on .* since'),
+        ):
+            run_quietly(train.run, options)
+        self.assertEqual(checkpoint.steps(options.run.train_dir), [])
 
     def test_evaluation_without_a_checkpoint(self):
         with self.assertRaisesRegex(

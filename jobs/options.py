@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from common import files
 from common.errors import UserError
 from input_data import DATASETS, Batching, InputRequest
-from jobs.run import Run
+from jobs.run import FIXED_FLAGS, Config, Run
 
 # Steps, seeds and sizes beyond it do not fit into the integers that TensorFlow and NumPy take.
 LARGEST = 2**31 - 1
@@ -91,11 +91,15 @@ class RunOptions:
     tf32: bool = _option(True, 'Round factors of products to 10 bits of mantissa on GPUs.')
     gpu_memory_limit_mb: int = _option(0, 'Hard limit per GPU; 0: none.')
     debug: bool = _option(False, "Show tracebacks and all of TensorFlow's messages.")
+    given: frozenset[str] = frozenset()  # names of those that the user gave, even as the default
 
     def __post_init__(self):
         for name, value in self.values().items():
             if isinstance(value, str) and '\0' in value:
                 raise UserError(f'--{name}={value!r}: found a NUL character; expected none')
+            # Each file of --predict is looked at for itself.
+            if isinstance(value, str) and name != 'predict' and not _is_utf8(value):
+                raise UserError(f'--{name}={value!r}: found bytes that are no UTF-8; expected text')
 
     def values(self) -> dict[str, Any]:
         """Every option's value by its name, as config.json keeps them."""
@@ -120,6 +124,17 @@ class RunOptions:
         if not self.summary_dir:
             raise UserError('--summary_dir is needed: found none')
         return Run(self.summary_dir)
+
+    def is_given(self, name: str) -> bool:
+        """Whether the user chose an option's value."""
+        default = {option.name: option.default for option in list_options()}[name]
+        return name in self.given or getattr(self, name) != default
+
+    def of_run(self, config: Config | None) -> 'RunOptions':
+        """These options with the network and the kind of data of a run where no flag says them."""
+        flags = config['flags'] if config else {}
+        names = [name for name in FIXED_FLAGS if name in flags and not self.is_given(name)]
+        return dataclasses.replace(self, **{name: flags[name] for name in names})
 
     def of_trial(self) -> 'RunOptions':
         """These options for one member of an ensemble: its own directory and seed.
@@ -230,6 +245,14 @@ class RunOptions:
         )
 
 
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def list_options() -> list[Option]:
     """All options, the release's first."""
     return [
@@ -240,4 +263,5 @@ def list_options() -> list[Option]:
             **field.metadata,
         )
         for field in dataclasses.fields(RunOptions)
+        if field.metadata
     ]

@@ -17,11 +17,14 @@ from input_data import DatasetInfo
 
 # What must not change when a training is resumed: the checkpoint's shapes and its meaning.
 FIXED_FLAGS = ('model', 'dataset', 'num_targets')
+# What may change, and then changes the numbers: told, as are all of config.json's other parts.
+TOLD_FLAGS = ('batch_size', 'seed', 'num_gpus', 'mixed_precision', 'validate', 'data_dir')
 FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky')
 FIXED_INFO = ('height', 'width', 'depth', 'num_classes')
-KINDS = {'job': str, 'flags': dict, 'hparams': dict, 'seed': int, 'data': dict}
+KINDS = {'job': str, 'flags': dict, 'hparams': dict, 'seed': int}
+LATER_PARTS = ('data', 'versions', 'machine')  # which older files may lack
 RANGES = {  # lowest and highest value of what a network is built from
-    'seed': (0, 2**63 - 1),
+    'seed': (0, 2**32 - 1),
     'height': (1, 4096),
     'width': (1, 4096),
     'depth': (1, 4),
@@ -82,6 +85,22 @@ class Run:
         for folder in (self.folder, self.train_dir, self.test_dir, self.figures_dir):
             files.remove_abandoned(folder)
 
+    def parse_hparams(self, override: str | None) -> Any:
+        """Hyper-parameters: those that `key=value,...` gives, else those of config.json.
+
+        Raises:
+          UserError: naming whichever of the two is at fault.
+        """
+        # Lazily, as it imports TensorFlow: options are looked at before.
+        from models.hparams import HParams, HParamsError
+
+        of_run = (self.config or {}).get('hparams', {})
+        try:
+            HParams.parse(None, of_run)
+        except HParamsError as error:
+            raise UserError(f'{self.config_path}: {error.fault}') from error
+        return HParams.parse(override, of_run)
+
     def write_config(self, config: Config) -> None:
         """Writes config.json, whole or not at all; makes the directory."""
         files.write_json(self.config_path, config)
@@ -105,6 +124,17 @@ class Run:
                         f'({self.config_path}); this run has {label}={now}: give it another '
                         '--summary_dir'
                     )
+
+    def list_changes(self, new: Config) -> list[str]:
+        """A line for whatever changes the numbers of the training in this folder from here on."""
+        old, lines = self.training_config or {}, []
+        for part in ('flags', 'hparams', 'data', 'versions', 'machine'):
+            before, now = old.get(part, {}), new[part]
+            for name in TOLD_FLAGS if part == 'flags' else now:
+                if name in before and name in now and before[name] != now[name]:
+                    label = f'--{name}' if part == 'flags' else name
+                    lines.append(f'Changed: {label} is {now[name]}, was {before[name]}')
+        return lines
 
 
 def make_config(
@@ -136,7 +166,21 @@ def make_config(
             'keras': keras.__version__,
             'numpy': np.__version__,
         },
+        'machine': {
+            'threads': _count_threads(),
+            'onednn': os.environ.get('TF_ENABLE_ONEDNN_OPTS', 'default'),
+        },
     }
+
+
+def _count_threads() -> int:
+    """Threads that TensorFlow computes a product with: sums in another number end otherwise."""
+    import tensorflow as tf
+
+    usable = (
+        len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    )
+    return tf.config.threading.get_intra_op_parallelism_threads() or usable
 
 
 def _read_config(path: str) -> Config | None:
@@ -146,8 +190,8 @@ def _read_config(path: str) -> Config | None:
         return None
     except (ValueError, RecursionError) as error:
         raise UserError(f'{path}: expected JSON, found {error}') from error
-    found = {'data': {}, **config} if isinstance(config, dict) else {}
-    for name, kind in KINDS.items():
+    found: Config = dict.fromkeys(LATER_PARTS, {}) | config if isinstance(config, dict) else {}
+    for name, kind in (KINDS | dict.fromkeys(LATER_PARTS, dict)).items():
         if not isinstance(found.get(name), kind):
             raise UserError(
                 f'{path}: found {name}={found.get(name)!r}; expected the configuration of a run, '

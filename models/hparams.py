@@ -1,7 +1,7 @@
 """Hyper-parameters of a model and its training."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from common.errors import UserError
@@ -18,6 +18,7 @@ class HParamsError(UserError):
 
     def __init__(self, fault: str):
         super().__init__(f'--hparams_override: {fault}')
+        self.fault = fault  # for values that come from elsewhere
 
 
 def _hparam(default: Any, help: str, choices: Iterable[str] = ()) -> Any:
@@ -91,8 +92,12 @@ class HParams:
         return '\n'.join(lines)
 
     @classmethod
-    def parse(cls, text: str | None) -> 'HParams':
+    def parse(cls, text: str | None, of_run: Mapping[str, object] | None = None) -> 'HParams':
         """Reads the release's `key=value,key=value`; true and false in any case.
+
+        Args:
+          text: what the user gave.
+          of_run: hyper-parameters by name that stand in for those not given; others are passed by.
 
         Raises:
           HParamsError: for an unknown key, a key given twice, or a value of the wrong type;
@@ -109,7 +114,8 @@ class HParams:
             if key in values:
                 raise HParamsError(f'{key} is given twice')
             values[key] = _convert(key, value, kinds[key])
-        return cls(**values)
+        known = {key: value for key, value in (of_run or {}).items() if key in kinds}
+        return cls(**{**known, **values})
 
 
 _KINDS: dict[Any, str] = {

@@ -56,7 +56,7 @@ def run(options: RunOptions) -> str:
 
 def _refuse_training(folder: pathlib.Path, options: RunOptions) -> None:
     """Among checkpoints nothing else may lie: neither those of the run nor the one exported."""
-    trainings = [options.run.train_dir] if options.run else []
+    trainings = [options.run.train_dir] if options.summary_dir else []
     if options.checkpoint:
         trainings.append(os.path.dirname(options.checkpoint))
     for training in trainings:

@@ -1,6 +1,5 @@
 """A trained network for jobs that read no data set: what it is, its weights, what it says."""
 
-import dataclasses
 import math
 import os
 from typing import Any, NamedTuple
@@ -14,10 +13,8 @@ from input_data import DatasetInfo
 from jobs import devices
 from jobs.options import RunOptions
 from jobs.run import Run
-from models import HParams, Model, build_model, checkpoint
+from models import Model, build_model, checkpoint
 
-# What the run's config.json tells where the flag was left at its default.
-FLAGS_OF_RUN = ('model', 'dataset', 'num_targets')
 INFO_OF_RUN = ('height', 'width', 'depth', 'num_classes', 'num_targets')
 
 
@@ -52,19 +49,13 @@ def load(options: RunOptions) -> Trained:
     """
     path = _checkpoint_path(options)
     checkpoint.check_exists(path)
-    config = _config_of_run(options, path)
-    given, defaults = dataclasses.asdict(options), RunOptions()
-    from_run = {
-        name: config['flags'][name]
-        for name in FLAGS_OF_RUN
-        if given[name] == getattr(defaults, name) and name in config.get('flags', {})
-    }
-    options = dataclasses.replace(options, **from_run)
-    hparams = _hparams(options.hparams_override, config.get('hparams', {}))
+    run = _find_run(options, path)
+    options, hparams = options.of_run(run.config), run.parse_hparams(options.hparams_override)
     devices.prepare(options)
-    model = build_model(options.model, hparams, _info(options, config.get('data', {}), path))
+    data = (run.config or {}).get('data', {})
+    model = build_model(options.model, hparams, _info(options, data, path))
     checkpoint.restore(path, model, with_moments=False)
-    names = config.get('data', {}).get('class_names')
+    names = data.get('class_names')
     if not isinstance(names, list) or len(names) != model.info.num_classes:
         names = range(model.info.num_classes)
     return Trained(model, options.dataset, path, [str(name) for name in names])
@@ -101,20 +92,11 @@ def _checkpoint_path(options: RunOptions) -> str:
     return newest
 
 
-def _config_of_run(options: RunOptions, path: str) -> dict[str, Any]:
-    """The config.json of the run; empty where there is none."""
+def _find_run(options: RunOptions, path: str) -> Run:
+    """The run that tells what network it is; one without config.json where none does."""
     runs = [Run.of_checkpoint(path)] if options.checkpoint else []
     runs += [options.run] if options.summary_dir else []
-    return next((run.config for run in runs if run.config), {})
-
-
-def _hparams(override: str | None, of_run: dict[str, Any]) -> HParams:
-    """Those of the run, changed by `key=value,...`."""
-    given = HParams.parse(override)
-    known = {field.name for field in dataclasses.fields(HParams)}
-    named = {part.partition('=')[0].strip() for part in (override or '').split(',')}
-    values = {name: value for name, value in of_run.items() if name in known - named}
-    return dataclasses.replace(given, **values)
+    return next((run for run in runs if run.config), runs[0])
 
 
 def _info(options: RunOptions, of_run: dict[str, Any], path: str) -> DatasetInfo:

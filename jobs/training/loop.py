@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from common import lock
 from common.errors import UserError
 from jobs import devices
 from jobs.run import Run
@@ -28,6 +29,13 @@ class TrainSettings:
     save_step: int = 1500  # steps between checkpoints (release)
     summary_step: int = 10  # steps between scalars
     keep_checkpoints: int = 1000  # the newest ones; 0 keeps all
+
+    def stride(self, step: int) -> int:
+        """Steps to make in one go from `step` on: up to the next at which there is more to do."""
+        if not devices.on_gpu():
+            return 1  # a GPU should not wait for Python between steps; a CPU wins nothing by more
+        every = (self.save_step, self.summary_step)
+        return min(self.max_steps - step, *(number - step % number for number in every))
 
 
 def train(
@@ -57,17 +65,10 @@ def train(
     step = int(model.step.numpy())
     advance = function.make_advance(model, strategy)
     iterator = iter(strategy.distribute_datasets_from_function(lambda _: batches))
-    # A GPU should not wait for Python between steps; on a CPU nothing is won by it.
-    longest_stride = settings.summary_step if devices.on_gpu() else 1
     recording = _Recorder(model, settings, batches, step, is_chief)
     with StopSignals() as stop, recording as recorder:
         while step < settings.max_steps and stop.name is None:
-            stride = min(
-                longest_stride,
-                settings.max_steps - step,
-                settings.save_step - step % settings.save_step,
-                settings.summary_step - step % settings.summary_step,
-            )
+            stride = settings.stride(step)
             with devices.together(strategy):
                 advanced = advance(iterator, stride)
                 step += stride
@@ -102,7 +103,8 @@ class _Recorder:
             summaries.write_hparams(settings.run)
         self._sums, self._steps, self._since = 0.0, 0, time.monotonic()
         # The step trained to last may be in a checkpoint already.
-        self._saved_step = checkpoint.steps(settings.run.train_dir)[-1:] == [step] and step
+        saved = step in checkpoint.steps(settings.run.train_dir)
+        self._saved_step = step if saved else None
 
     def __enter__(self) -> '_Recorder':
         return self
@@ -129,6 +131,7 @@ class _Recorder:
         means = Means.of(np.asarray(self._sums), self._steps, self._settings.batch_size)
         self._progress.show(step, means.loss, means.accuracy, images_per_second)
         if self._writer is not None:
+            lock.show_life(self._settings.run.folder)
             with self._writer.as_default(step):
                 _write_scalars(means, step, images_per_second, self._model, self._settings)
         self._sums, self._steps, self._since = 0.0, 0, now

@@ -41,14 +41,26 @@ def run(options: RunOptions) -> int:
     Raises:
       UserError, OSError: for whatever is wrong with options or files.
     """
-    strategy = _prepare_devices(options)
+    strategy, run = _prepare_devices(options), options.run
     if devices.worker_index(strategy):
         return _train(options, strategy)
-    with hold_folder(f'--summary_dir={options.summary_dir}', options.run.folder):
+    with hold_folder(f'--summary_dir={run.folder}', run.folder):
         return _train(options, strategy)
+
+
+def _prepare_devices(options: RunOptions) -> tf.distribute.Strategy:
+    devices.prepare(options)
+    strategy = devices.make_strategy(options.num_gpus)
+    replicas = strategy.num_replicas_in_sync
+    if devices.worker_index(strategy) == 0:
+        files.check_directory(f'--summary_dir={options.summary_dir}', options.run.train_dir)
+    if options.batch_size % replicas:
+        raise UserError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
+    return strategy
 
 
 def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
+    """One worker's part; returns the step it ended at."""
     run, hparams = options.run, HParams.parse(options.hparams_override)
     start = _find_start(options, strategy)
     batching = Batching(
@@ -63,33 +75,14 @@ def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
     flags = {**options.values(), 'seed': start.seed}
     config = make_config('train', flags, dataclasses.asdict(hparams), start.seed, info)
     run.check_resumable(config)
+    changes = run.list_changes(config) if start.checkpoint else []
     with strategy.scope():
         model = _build_model(options.model, hparams, info, start, strategy)
-    is_chief = batching.worker == 0
-    if is_chief:
+    if not batching.worker:
         _prepare_folder(run)
         run.write_config(config)
-        _describe(model, info, start)
-    try:
-        step = loop.train(model, strategy, batches, _settings(options), is_chief)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
-        # A broken example stops the graph without saying which: look for it at leisure.
-        input_data.check(options.dataset, options.request('train', batching))
-        raise
-    if is_chief and step >= options.max_steps:
-        files.write_json(run.finished_path, {'step': step})
-    return step
-
-
-def _prepare_devices(options: RunOptions) -> tf.distribute.Strategy:
-    devices.prepare(options)
-    strategy = devices.make_strategy(options.num_gpus)
-    replicas = strategy.num_replicas_in_sync
-    if devices.worker_index(strategy) == 0:
-        files.check_directory(f'--summary_dir={options.summary_dir}', options.run.train_dir)
-    if options.batch_size % replicas:
-        raise UserError(f'--batch_size={options.batch_size} does not split over {replicas} devices')
-    return strategy
+        _describe(model, info, start, changes)
+    return _run_loop(options, strategy, model, batches, batching)
 
 
 def _find_start(options: RunOptions, strategy: tf.distribute.Strategy) -> _Start:
@@ -115,6 +108,26 @@ def _build_model(
     return model
 
 
+def _run_loop(
+    options: RunOptions,
+    strategy: tf.distribute.Strategy,
+    model: Model,
+    batches: tf.data.Dataset,
+    batching: Batching,
+) -> int:
+    is_chief, names = batching.worker == 0, dataclasses.fields(loop.TrainSettings)
+    settings = loop.TrainSettings(**{field.name: getattr(options, field.name) for field in names})
+    try:
+        step = loop.train(model, strategy, batches, settings, is_chief)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
+        # A broken example stops the graph without saying which: look for it at leisure.
+        input_data.check(options.dataset, options.request('train', batching))
+        raise
+    if is_chief and step >= options.max_steps:
+        files.write_json(options.run.finished_path, {'step': step})
+    return step
+
+
 def _prepare_folder(run: Run) -> None:
     """Clears up after a training that was killed, and takes back that it is finished."""
     run.remove_abandoned()
@@ -122,30 +135,41 @@ def _prepare_folder(run: Run) -> None:
     pathlib.Path(run.finished_path).unlink(missing_ok=True)
 
 
-def _describe(model: Model, info: DatasetInfo, start: _Start) -> None:
+def _describe(model: Model, info: DatasetInfo, start: _Start, changes: list[str]) -> None:
     print(f'Total number of parameters: {model.count_params()}')
     print(f'Seed {start.seed} ({start.origin})')
     size = f'{info.height}x{info.width}x{info.depth}'
     print(f'{info.num_examples} training examples of {size} {info.note}'.strip())
     if start.checkpoint:
         print(f'Resuming from {start.checkpoint}')
-
-
-def _settings(options: RunOptions) -> loop.TrainSettings:
-    names = [field.name for field in dataclasses.fields(loop.TrainSettings)]
-    return loop.TrainSettings(**{name: getattr(options, name) for name in names})
+    for line in changes:
+        print(printable(line))
 
 
 def _newest_checkpoint(directory: str) -> str | None:
-    """The newest checkpoint that can be read; says which ones cannot."""
+    """The newest checkpoint to go on from; says which ones are passed over.
+
+    Raises:
+      CheckpointError: if the only good ones are named after other steps than they hold. The run
+        would write beside them, and start from them again each time.
+    """
+    misnamed = None
     for step in reversed(checkpoint.steps(directory)):
         path = checkpoint.path_of(directory, step)
         try:
             checkpoint.verify(path)
         except checkpoint.CheckpointError as error:
             print(printable(f'Passed over: {error}'))
+            continue
+        try:
+            checkpoint.check_name(path)
+        except checkpoint.CheckpointError as error:
+            print(printable(f'Passed over: {error}'))
+            misnamed = error
         else:
             return path
+    if misnamed is not None:
+        raise misnamed
     return None
 
 

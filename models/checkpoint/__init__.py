@@ -3,8 +3,11 @@
 from models.checkpoint.folder import PREFIX
 from models.checkpoint.variables import (
     CheckpointError,
+    MismatchError,
     check_exists,
+    check_name,
     latest,
+    named_step,
     path_of,
     restore,
     save,
@@ -18,8 +21,11 @@ from models.checkpoint.variables import (
 __all__ = [
     'PREFIX',
     'CheckpointError',
+    'MismatchError',
     'check_exists',
+    'check_name',
     'latest',
+    'named_step',
     'path_of',
     'restore',
     'save',

@@ -7,12 +7,11 @@ beta1_power, beta2_power and global_step.
 """
 
 import pathlib
-import re
 
 import numpy as np
 import tensorflow as tf
 
-from common.errors import UserError
+from common.errors import UserError, drop_marks
 from models import optimizer
 from models.checkpoint import folder as checkpoint_folder
 from models.checkpoint import index_guard
@@ -27,6 +26,10 @@ READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 class CheckpointError(UserError):
     """A checkpoint is missing, damaged or of another model; one line that names the file."""
+
+
+class MismatchError(CheckpointError):
+    """A checkpoint is good, but of another network."""
 
 
 def save(directory: str, model: Model, step: int, keep: int = 0) -> str:
@@ -134,8 +137,25 @@ def path_of(directory: str, step: int) -> str:
     return str(pathlib.Path(directory) / f'{PREFIX}-{step}')
 
 
+def named_step(path: str) -> int | None:
+    """The step that the name of a checkpoint says."""
+    _, _, digits = path.rpartition(f'{PREFIX}-')
+    return int(digits) if digits.isdecimal() else None
+
+
+def check_name(path: str) -> None:
+    """Raises CheckpointError unless a checkpoint holds the step that its name says."""
+    step, named = step_of(path), named_step(path)
+    if step != named:
+        raise CheckpointError(
+            f'checkpoint {path}: found global_step {step}; expected {named}, as it is named'
+        )
+
+
 def step_of(path: str) -> int:
     """The step of a checkpoint; 0 where it does not say.
+
+    The float32 of the file counts to 2^24; from there on the name says which step it is near to.
 
     Raises:
       CheckpointError: if there is no such checkpoint or it cannot be read.
@@ -147,6 +167,9 @@ def step_of(path: str) -> int:
     if step.shape or not 0 <= step < LARGEST_STEP:
         found = str(step.tolist())[:40]
         raise CheckpointError(f'checkpoint {path}: found global_step {found}; expected a step')
+    named = named_step(path)
+    if named is not None and named < LARGEST_STEP and np.float32(named) == step:
+        return named
     return int(step)
 
 
@@ -242,13 +265,13 @@ def _check_match(path: str, found: dict[str, list[int]], wanted: dict[str, tuple
     for name, shape in wanted.items():
         if name not in found:
             trained = sorted(key for key in found if key.endswith(('weights', 'biases')))
-            raise CheckpointError(
+            raise MismatchError(
                 f'checkpoint {path}: has no variable {name}, which this model needs; '
                 f'it holds {", ".join(trained) or "no weights at all"} '
                 '(another --model, or other --hparams_override?)'
             )
         if tuple(found[name]) != shape:
-            raise CheckpointError(
+            raise MismatchError(
                 f'checkpoint {path}: {name} has shape {list(found[name])}, this model needs '
                 f'{list(shape)} (another data set, --model or --hparams_override?)'
             )
@@ -256,7 +279,5 @@ def _check_match(path: str, found: dict[str, list[int]], wanted: dict[str, tuple
 
 def _first_line(error: Exception) -> str:
     """What an error says, without the marks of TensorFlow's own functions."""
-    lines = re.sub(
-        r'{{function_node [^}]*}} ?| ?\[Op:\w+\]( name: .*)?', '', str(error)
-    ).splitlines()
+    lines = drop_marks(str(error)).splitlines()
     return lines[0] if lines else type(error).__name__

@@ -91,6 +91,25 @@ class CheckpointTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(checkpoint.restore(bare, model), 0)
         self.assertAllEqual(model.adam.first_moments[0], tf.zeros_like(model.adam.first_moments[0]))
 
+    def test_steps_that_float32_cannot_count(self):
+        step = 2**24 + 1
+        path = checkpoint.save(self.directory, small_model(), step)
+        stored = tf.train.load_checkpoint(path).get_tensor('global_step')
+        self.assertNotEqual(int(stored), step)
+        self.assertEqual(checkpoint.restore(path, small_model()), step)
+        checkpoint.check_name(path)
+
+    def test_a_name_that_is_not_of_the_step_is_found(self):
+        path = checkpoint.save(self.directory, small_model(), 5)
+        for part in pathlib.Path(self.directory).glob('model.ckpt-5.*'):
+            part.rename(part.with_name(part.name.replace('-5.', '-7.')))
+        path = checkpoint.path_of(self.directory, 7)
+        self.assertEqual(checkpoint.restore(path, small_model()), 5)
+        with self.assertRaisesRegex(
+            checkpoint.CheckpointError, 'ckpt-7: found global_step 5; expected 7'
+        ):
+            checkpoint.check_name(path)
+
     def test_evaluation_makes_no_moments(self):
         path = checkpoint.save(self.directory, small_model(), step=3)
         model = small_model()

@@ -65,8 +65,24 @@ def test_hparams_come_back(hparams):
 
 DATA = dict(height=28, width=28, depth=1, num_classes=10, num_targets=1, num_examples=9, note='')
 FLAGS = dict(model='capsule', dataset='mnist', num_targets=1, max_steps=9)
-CONFIG = dict(job='train', flags=FLAGS, hparams=dataclasses.asdict(HParams()), seed=3, data=DATA)
-BEST = dict(step=7, checkpoint='model.ckpt-7', wrong_percent=1.5, num_wrong=3, num_examples=200)
+LATER = dict(versions=dict(tensorflow='2.16.1'), machine=dict(threads=2, onednn='default'))
+CONFIG = dict(
+    job='train',
+    flags=FLAGS,
+    hparams=dataclasses.asdict(HParams()),
+    seed=3,
+    data=DATA,
+    **LATER,
+)
+BEST = dict(
+    dataset='mnist',
+    split='test',
+    step=7,
+    checkpoint='model.ckpt-7',
+    wrong_percent=1.5,
+    num_wrong=3,
+    num_examples=200,
+)
 ODD = [None, True, -1, 1 << 70, 1e400, math.nan, '', 'x', [], {}, [1], {'a': 1}]
 JSON = st.recursive(
     st.sampled_from(ODD) | st.integers() | st.text(max_size=5),
@@ -99,7 +115,7 @@ def files(whole: dict) -> st.SearchStrategy[bytes]:
     )
 
 
-OLDER = {**CONFIG, 'data': {}}
+OLDER = {**CONFIG, 'data': {}, 'versions': {}, 'machine': {}}
 
 
 @given(files(CONFIG))
@@ -112,6 +128,7 @@ def test_config(content):
         pathlib.Path(run.config_path).write_bytes(content)
         with only(UserError, naming=folder):
             run.check_resumable(CONFIG)
+            assert all(isinstance(line, str) for line in run.list_changes(CONFIG))
             assert 0 <= run.config['seed'] < 1 << 63
 
 
@@ -125,7 +142,7 @@ def test_network_of_a_config(content):
         with only(UserError, HParamsError, CheckpointError):
             read = run.config
             assert read is not config
-            trained._hparams(None, read['hparams'])
+            run.parse_hparams(None)
             info = trained._info(RunOptions(), read['data'], f'{folder}/model.ckpt-1')
             assert 0 < info.height <= 4096 and 0 < info.num_classes <= 4096
 
@@ -136,10 +153,10 @@ def test_network_of_a_config(content):
 @example(b'{"wrong_percent": NaN, "step": 1}')
 def test_best(content):
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, 'best.json')
+        path = pathlib.Path(folder, 'results.jsonl')
         path.write_bytes(content)
         with only():
-            found = results._read_best(str(path))
+            found = results._read_results(str(path))
             found = [*found, {**BEST, 'wrong_percent': 101}]
             best = min(found, key=lambda one: one['wrong_percent'])
             assert f'{best["wrong_percent"]:g} {best["step"]:d}'
@@ -147,9 +164,9 @@ def test_best(content):
 
 def test_best_comes_back():
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, 'best.json')
+        path = pathlib.Path(folder, 'results.jsonl')
         path.write_text(json.dumps(BEST))
-        assert results._read_best(str(path)) == [BEST]
+        assert results._read_results(str(path)) == [BEST]
 
 
 def test_config_comes_back():
