@@ -128,7 +128,7 @@ DAMAGE = (
 )
 OTHER_CHECKPOINTS = (
     ('--hparams_override=num_prime_capsules=2,remake=false', 'has shape', 'this model needs'),
-    ('--hparams_override=num_prime_capsules=1', 'has no variable recons', 'this model needs'),
+    ('--hparams_override=remake=true', 'has no variable recons', 'this model needs'),
     ('--model=baseline', 'conv1/weights has shape [9, 9, 1, 256]', 'needs [5, 5, 1, 512]'),
     ('--checkpoint=HOME/run/train', 'no file HOME/run/train.index'),
     (f'--checkpoint={CHECKPOINT}.index', 'no file', 'model.ckpt-1.index.index', 'newest there'),

@@ -2,6 +2,7 @@
 
 from common import files
 from jobs.evaluation import ensemble, results
+from jobs.evaluation.adopt import adopt_training
 from jobs.evaluation.follow import follow_training
 from jobs.evaluation.scoring import Evaluation
 from jobs.evaluation.session import Session, open_session
@@ -27,7 +28,7 @@ def run(options: RunOptions) -> Evaluation:
         run.remove_abandoned()
         _ = run.config  # a foreign one is told of before the work
     members = ensemble.list_members(options)
-    session = open_session(options, run)
+    session = open_session(*adopt_training(options))
     if len(members) > 1:
         evaluation = ensemble.evaluate_ensemble(session, members)
         session.write_config()
@@ -35,7 +36,7 @@ def run(options: RunOptions) -> Evaluation:
         step, evaluation = session.evaluate(members[0])
         session.record(members[0], step, evaluation)
     else:
-        evaluation = follow_training(session)
+        session, evaluation = follow_training(session, options)
     _write_products(session, members, evaluation)
     print(evaluation.line())
     return evaluation

@@ -26,6 +26,8 @@ class Session(NamedTuple):
     def evaluate(self, path: str) -> tuple[int, Evaluation]:
         """Evaluates a checkpoint; returns its step too."""
         step = checkpoint.restore(path, self.model, with_moments=False)
+        if step != checkpoint.named_step(path):
+            print(f'{path}: its name says another step than its global_step, {step}')
         try:
             return step, self.scorer.evaluate()
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
@@ -61,14 +63,15 @@ class Session(NamedTuple):
         )
         if self.run is None:
             return
-        best = results.record(self.run, path, step, evaluation)
+        split = 'valid_test' if self.options.validate else 'test'
+        examples = {'dataset': self.options.dataset, 'split': split}
+        best = results.record(self.run, path, step, evaluation, examples)
         if best['step'] != step:
             print(f'Best so far: {best["wrong_percent"]:g} % wrong at step {best["step"]}')
 
 
-def open_session(options: RunOptions, run: Run | None) -> Session:
+def open_session(options: RunOptions, hparams: HParams) -> Session:
     """Data, model and what they say about themselves."""
-    hparams = HParams.parse(options.hparams_override)
     devices.prepare(options)
     devices.seed_everything(options.seed or 0)
     batches, info = input_data.inputs(options.dataset, options.request('test'))
@@ -78,4 +81,5 @@ def open_session(options: RunOptions, run: Run | None) -> Session:
         print(f'--eval_size={options.eval_size}: there are only {info.num_examples} examples')
     size = f'{info.height}x{info.width}x{info.depth}'
     print(f'{info.num_examples} examples of {size} {info.note}'.strip())
+    run = options.run if options.summary_dir else None
     return Session(options, run, model, Scorer(model, batches), batches)
