@@ -12,8 +12,6 @@ from input_data import Batching, DataError, InputRequest, inputs, testing
 from input_data.records import read as records
 from input_data.records.layout import RecordLayout
 
-RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released'
-
 
 def read(data_dir, split='test', **overrides):
     """All batches of a test split, or ten of a training split."""
@@ -236,20 +234,6 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         testing.write_pairs(f'{self.directory}/pairs', 4)
         with self.assertRaisesRegex(DataError, 'not records of 1 target.* found .*label_1'):
             read(f'{self.directory}/pairs')
-
-    @parameterized.parameters(
-        ('test_0shifted_mnist.tfrecords', 'test', 1, 28, 4, 7),
-        ('train_2shifted_mnist.tfrecords', 'train', 1, 28, 4, 5),
-        ('multitest_4shifted_mnist.tfrecords@2', 'test', 2, 36, 4, 7),
-        ('multitrain_4shifted_mnist.tfrecords@3', 'train', 2, 36, 6, 5),
-    )
-    def test_reads_released_records(self, name, split, num_targets, size, count, label):
-        if not RELEASED.exists():
-            self.skipTest("the release's record files are not here")
-        batches, info = read(RELEASED / name, split, num_targets=num_targets)
-        self.assertEqual((info.height, info.width, info.num_examples), (size, size, count))
-        self.assertAllEqual(np.unique(batches[0]['target_labels'][:, 0]), [label])
-        self.assertAllInRange(batches[0]['images'], 0, 1)
 
 
 if __name__ == '__main__':

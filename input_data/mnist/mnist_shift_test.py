@@ -25,9 +25,9 @@ from input_data.errors import DataError
 from input_data.mnist import augment, mnist_shift, raw
 from input_data.records import write
 from input_data.records.layout import RecordLayout
+from input_data.released_testing import released_folders
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_RELEASED = _ROOT.parent / 'shared' / 'testdata' / 'released'
 
 
 def _examples(path: str) -> list[dict]:
@@ -375,18 +375,16 @@ class MnistShiftTest(parameterized.TestCase):
         self.assertLen(_examples(f'{self.folder}/test_2shifted_mnist.tfrecords'), 300)
 
     def test_matches_the_released_records(self):
-        released = _RELEASED / 'train_2shifted_mnist.tfrecords'
-        if not released.exists():
-            self.skipTest('the released records are not here')
         # The four records are moves of one digit: (-2, -2) to (-2, 1). The last one, moved back,
         # is that digit but for the two rows and the column that were lost.
-        wanted = _examples(str(released))
-        last = np.frombuffer(wanted[-1]['image_raw'][0], np.uint8).reshape(1, 28, 28)
-        self.images['train'] = augment.shift_images(last, np.array([2]), np.array([-1]))
-        self.labels['train'] = np.array(wanted[-1]['label'], np.uint8)
-        self._write('train')
-        [path] = self._run()
-        self.assertEqual(_examples(path)[:4], wanted)
+        for folder in released_folders(self.enter_context(tempfile.TemporaryDirectory())):
+            wanted = _examples(str(folder / 'train_2shifted_mnist.tfrecords'))
+            last = np.frombuffer(wanted[-1]['image_raw'][0], np.uint8).reshape(1, 28, 28)
+            self.images['train'] = augment.shift_images(last, np.array([2]), np.array([-1]))
+            self.labels['train'] = np.array(wanted[-1]['label'], np.uint8)
+            self._write('train')
+            [path] = self._run()
+            self.assertEqual(_examples(path)[:4], wanted)
 
 
 if __name__ == '__main__':

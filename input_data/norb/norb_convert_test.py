@@ -17,9 +17,9 @@ from absl.testing import absltest, parameterized
 
 from input_data.errors import DataError
 from input_data.norb import norb_convert, testing
+from input_data.released_testing import released_folders
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_RELEASED = _ROOT.parent / 'shared' / 'testdata' / 'released'
 
 
 def _examples(path: str | pathlib.Path) -> list[dict[str, list]]:
@@ -103,17 +103,16 @@ class NorbConvertTest(parameterized.TestCase):
         self.assertTrue(contents[0] == contents[1] == contents[2])
 
     def test_features_are_those_of_the_released_records(self):
-        if not _RELEASED.exists():
-            self.skipTest('the released records are not here')
         _run(f'--data_dir={self.folder}')
-        for split in ('train', 'test'):
-            released = _examples(_RELEASED / f'{split}duo.tfrecords')[0]
-            written = _examples(f'{self.folder}/{split}duo.tfrecords')[0]
-            self.assertEqual(
-                {name: np.shape(value) for name, value in released.items()},
-                {name: np.shape(value) for name, value in written.items()},
-            )
-            self.assertEqual(len(released['image_raw'][0]), len(written['image_raw'][0]))
+        for folder in released_folders(self.enter_context(tempfile.TemporaryDirectory())):
+            for split in ('train', 'test'):
+                released = _examples(folder / f'{split}duo.tfrecords')[0]
+                written = _examples(f'{self.folder}/{split}duo.tfrecords')[0]
+                self.assertEqual(
+                    {name: np.shape(value) for name, value in released.items()},
+                    {name: np.shape(value) for name, value in written.items()},
+                )
+                self.assertEqual(len(released['image_raw'][0]), len(written['image_raw'][0]))
 
     def test_shared_toy_is_refused(self):
         testing.write_split(self.folder, 'test', testing.toys([0, 9]))

@@ -12,8 +12,6 @@ from input_data import testing as record_testing
 from input_data.norb import augment, norb_convert, testing
 from input_data.records import read as record_reading
 
-RELEASED = pathlib.Path(__file__).parents[3] / 'shared' / 'testdata' / 'released'
-
 
 def halved(pairs):
     """uint8 [n, 2, 96, 96] -> every second pixel, uint8 [n, 48, 48, 2]."""
@@ -193,18 +191,6 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
             path.write_bytes(bad)
             with self.assertRaisesRegex(DataError, f'{path}: .*{message}'):
                 read(self.folder)
-
-    @parameterized.parameters('train', 'test')
-    def test_reads_released_records(self, split):
-        if not RELEASED.exists():
-            self.skipTest("the release's record files are not here")
-        whole, info = read(RELEASED, split, steps=1, batching=Batching(6))
-        self.assertEqual((info.num_examples, len(whole['images'])), (6, 6))
-        self.assertCountEqual(whole['target_labels'][:, 0], [0, 1, 2, 3, 4, 0])
-        # In a photograph neighbours are alike; a wrong order of pixels would part them.
-        images = whole['target_images'][:, 0]
-        neighbours = np.corrcoef(images[:, 1:].ravel(), images[:, :-1].ravel())[0, 1]
-        self.assertGreater(neighbours, 0.8)
 
 
 if __name__ == '__main__':

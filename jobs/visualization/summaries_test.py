@@ -131,7 +131,7 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
     def test_verbose_tells_all_that_the_release_does_of_two_targets(self):
         path = testing.write_pairs(f'{self.directory}/pairs.tfrecords')
         hparams = f'{SMALL},verbose=true'
-        self.run_quietly(train.run, path, num_targets=2, max_steps=1, hparams_override=hparams)
+        run_training(self.options(path, num_targets=2, max_steps=1, hparams_override=hparams))
         values, _ = events_of(f'{self.run_dir}/train')
         reader = tf.train.load_checkpoint(f'{self.run_dir}/train/model.ckpt-1')
         for name in ('conv1/weights', 'capsule2/biases', 'recons/recons_3/weights'):
@@ -145,7 +145,7 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_scalars_under_the_tags_of_the_release(self):
         path = testing.write_pairs(f'{self.directory}/pairs.tfrecords')
-        self.run_quietly(train.run, path, num_targets=2, max_steps=1)
+        run_training(self.options(path, num_targets=2, max_steps=1))
         ours, _ = events_of(f'{self.run_dir}/train')
         for released, tag, factor in (
             ('total_loss', 'loss/total', 1),
@@ -156,7 +156,7 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
             ('almost_correct_batch', 'almost_correct', 8),
         ):
             self.assertAllClose(ours[released][1], factor * ours[tag][1])
-        evaluation = self.run_quietly(evaluate.run, path, num_targets=2)
+        evaluation, _ = run_evaluation(self.options(path, num_targets=2, train=False))
         told = events_of(f'{self.run_dir}/test')[0]
         self.assertEqual(told['correct_prediction'][1], 40 - evaluation.num_wrong)
         self.assertEqual(told['wrong_prediction'][1], evaluation.num_wrong)
