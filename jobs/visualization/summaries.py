@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,12 @@ from models import Model, optimizer
 MOST_EXAMPLES = 8  # that a run shows at every checkpoint
 PICTURE_SCALE = 2  # TensorBoard shows small pictures at their size in pixels
 SHOWN_FLAGS = ('model', 'dataset', 'num_targets', 'batch_size', 'mixed_precision')
-STATISTICS = {'mean': np.mean, 'stddev': np.std, 'max': np.max, 'min': np.min}  # release
+STATISTICS: dict[str, Callable] = {  # release
+    'mean': np.mean,
+    'stddev': np.std,
+    'max': np.max,
+    'min': np.min,
+}
 FINAL_METRICS = (('final/wrong_percent', 'test wrong, %'), ('final/loss', 'test loss'))
 
 
