@@ -43,7 +43,7 @@ def write_released(folder: str) -> None:
     for split, label, shards in (('train', 5, 3), ('test', 7, 2)):
         for shard in range(shards):
             images = generator.integers(0, 256, (2, 2, 36, 36)).astype(np.uint8)
-            records = [encode_example(PAIRS, pair(*both, (label, shard))) for both in images]
+            records = [encode_example(PAIRS, pair(a, b, (label, shard))) for a, b in images]
             name = f'multi{split}_4shifted_mnist.tfrecords-{shard:05d}-of-{shards:05d}'
             testing.write_records(f'{folder}/{name}', records)
     ramp = np.add.outer(np.arange(96), np.arange(96)).astype(np.uint8)  # neighbours are alike
