@@ -49,22 +49,16 @@ def read(path: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
 
 def _load(path: str) -> tuple[np.ndarray, np.ndarray]:
     """The images, a column each, and the labels."""
-    try:
-        open(path, 'rb').close()
-    except OSError as error:
-        raise DataError(f'{path}: {error.strerror or error}; expected a readable file') from error
     with tempfile.TemporaryFile(buffering=0) as arrays:
         command = [sys.executable, '-W', 'ignore', _READER, path]
         # Threads for linear algebra reserve memory, which the reader may have only so much of.
         environment = {**os.environ, 'OPENBLAS_NUM_THREADS': '1'}
         ended = subprocess.run(command, env=environment, stdout=arrays, stderr=subprocess.PIPE)
         if ended.returncode:
-            said = ended.stderr.decode(errors='replace').strip().splitlines()
-            if ended.returncode < 0 or not said:
-                said = [
-                    'found no readable MATLAB file (it ended its reader); expected version 5 to 7'
-                ]
-            raise DataError(f'{path}: {said[-1]}')
+            said = 'found no readable MATLAB file (it ended its reader); expected version 5 to 7'
+            if ended.returncode > 0:
+                said = ended.stderr.decode(errors='replace').splitlines()[-1]
+            raise DataError(f'{path}: {said}')
         arrays.seek(0)
         images = np.load(arrays, allow_pickle=False)
         return images, np.load(arrays, allow_pickle=False)

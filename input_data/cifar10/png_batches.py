@@ -24,7 +24,6 @@ PACKAGE_FILES = (
 )
 
 _PIXELS = 32 * 32
-_BATCH_IMAGES = 10_000
 _LABELS_BYTES = 4 << 20  # ten times the longest list, however it is spaced
 
 
@@ -36,12 +35,7 @@ def convert(folder: str) -> None:
     """
     train_labels = _labels(os.path.join(folder, TRAIN_LABELS))
     sources = [(TEST_BATCH, _labels(os.path.join(folder, TEST_LABELS)))]
-    if len(train_labels) % len(TRAIN_BATCHES):
-        raise DataError(
-            f'{TRAIN_LABELS}: found {len(train_labels)} labels; expected as many for each of '
-            f'{len(TRAIN_BATCHES)} batches'
-        )
-    sources += zip(TRAIN_BATCHES, np.split(train_labels, len(TRAIN_BATCHES)), strict=True)
+    sources += zip(TRAIN_BATCHES, np.array_split(train_labels, len(TRAIN_BATCHES)), strict=True)
     for batch, labels in tqdm.tqdm(sources, desc='PNG to binary', unit='file', disable=None):
         pixels = _decode(os.path.join(folder, f'{batch}.png'), len(labels))
         records = np.empty((len(labels), 1 + 3 * _PIXELS), np.uint8)
@@ -59,10 +53,8 @@ def _labels(path: str) -> np.ndarray:
     except (ValueError, RecursionError) as error:
         raise DataError(f'{name}: found {error}; expected JSON') from error
     # Looked at one by one: an array of whatever the list holds may be far larger than the list.
-    if (
-        not isinstance(labels, list)
-        or not 0 < len(labels) <= len(TRAIN_BATCHES) * _BATCH_IMAGES
-        or not all(type(label) is int and 0 <= label <= 9 for label in labels)
+    if not isinstance(labels, list) or not all(
+        type(label) is int and 0 <= label <= 9 for label in labels
     ):
         raise DataError(f'{name}: expected one list of classes from 0 to 9')
     return np.array(labels, np.uint8)  # [labels]

@@ -53,7 +53,7 @@ class PngBatchesTest(parameterized.TestCase):
         (png_batches.TEST_LABELS, b'[1, 2, 10]', 'expected one list of classes'),
         (png_batches.TEST_LABELS, b'[1, 2.5, 1]', 'expected one list of classes'),
         (png_batches.TEST_LABELS, b'[1, 2]', 'test_batch.png: found 3 rows .* expected 2'),
-        (png_batches.TRAIN_LABELS, b'[1, 2, 3]', 'found 3 labels'),
+        (png_batches.TRAIN_LABELS, b'[1, 2, 3]', 'data_batch_1.png: found 3 rows .* expected 1'),
         ('data_batch_2.png', b'<html>', 'data_batch_2.png: found a damaged file'),
         (
             'data_batch_2.png',
