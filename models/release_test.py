@@ -6,12 +6,18 @@ from absl.testing import parameterized
 
 import layers
 from input_data import DatasetInfo
-from models import HParams, build_model
+from models import HParams, Model, build_model
 
 INFO = DatasetInfo(32, 32, 1, 10, 1)
 
 
 class ReleaseTest(tf.test.TestCase, parameterized.TestCase):
+    def test_a_network_without_layers_has_only_its_step(self):
+        model = Model(HParams(), INFO)
+        self.assertEqual(model.step.numpy(), 0)
+        self.assertFalse(model.step.trainable)
+        self.assertEmpty(model.trainable_variables)
+
     def test_squash_of_rank_six(self):
         squashed = layers.squash(tf.ones([1, 1, 2, 1, 1, 1]), axis=2)
         # |s|^2 = 2: a length of 2/3, shared by two equal components.
@@ -63,8 +69,9 @@ class ReleaseTest(tf.test.TestCase, parameterized.TestCase):
                 self.assertAllInRange(variable, -0.2, 0.2)  # two of their standard deviations
                 self.assertGreater(np.std(variable), 0.02)
 
-    def test_an_image_as_often_as_there_are_towers_gives_one_towers_gradients(self):
-        model = build_model('capsule', HParams(num_prime_capsules=2, padding='SAME'), INFO)
+    @parameterized.parameters('capsule', 'baseline')
+    def test_an_image_as_often_as_there_are_towers_gives_one_towers_gradients(self, name):
+        model = build_model(name, HParams(num_prime_capsules=2, padding='SAME'), INFO)
         image = tf.reshape(tf.range(32 * 32, dtype=tf.float32) / 1024, [1, 32, 32, 1])
         features = {
             'images': image,
