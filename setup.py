@@ -6,7 +6,8 @@ from setuptools import find_packages, setup
 
 setup(
     name='capsnet',
-    version='1.0.0',
+    version='1.1.0',
+    license='Apache-2.0',
     description='Dynamic Routing Between Capsules in TensorFlow 2, faithful to the release',
     long_description=pathlib.Path('README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
