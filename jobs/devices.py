@@ -1,8 +1,6 @@
 """Devices, memory, determinism and the distribution strategy of a job."""
 
 import contextlib
-import json
-import os
 
 import keras
 import numpy as np
@@ -10,6 +8,7 @@ import tensorflow as tf
 
 from common.errors import UserError
 from jobs import peers
+from jobs.cluster import read_cluster
 from jobs.options import RunOptions
 
 
@@ -37,21 +36,17 @@ def seed_everything(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def make_strategy(num_gpus: int) -> tf.distribute.Strategy:
-    """One device, several GPUs of this machine, or (with TF_CONFIG) several machines.
+def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
+    """One device, `num_gpus` of this machine, or (with TF_CONFIG) several machines.
 
     Raises:
-      UserError: if there are fewer GPUs than asked for, or TF_CONFIG is not understood.
+      UserError: there are fewer GPUs than asked for, TF_CONFIG is not understood, or its workers
+        do not come.
     """
-    if os.environ.get('TF_CONFIG'):
-        try:
-            cluster = json.loads(os.environ['TF_CONFIG'])['cluster']['worker']
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f'TF_CONFIG: expected JSON with cluster.worker, got {error!r}'
-            ) from error
-        if len(cluster) > 1:
-            return tf.distribute.MultiWorkerMirroredStrategy()
+    cluster, num_gpus = read_cluster(), options.num_gpus
+    if cluster and cluster.others:
+        make = tf.distribute.MultiWorkerMirroredStrategy
+        return peers.join_cluster(cluster, options.cluster_timeout_secs, make)
     if num_gpus <= 1:
         return tf.distribute.get_strategy()
     gpus = tf.config.list_logical_devices('GPU')

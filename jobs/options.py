@@ -84,6 +84,7 @@ class RunOptions:
     keep_checkpoints: int = _option(1000, 'Newest checkpoints kept; 0: all.')
     eval_interval_secs: int = _option(60, 'Least seconds between evaluations of a training.')
     eval_timeout_secs: int = _option(21600, 'Seconds without a new checkpoint to wait for.')
+    cluster_timeout_secs: int = _option(600, 'Seconds to wait for the workers of TF_CONFIG.', 1)
     trial: int | None = _option(
         None, 'Number of this run: fills {} in summary_dir, adds to the seed.'
     )

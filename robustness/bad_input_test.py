@@ -115,6 +115,42 @@ OTHER_JOBS = (
         'no directory',
     ),
 )
+WORKER = '"task": {"type": "worker", "index": 0}'
+CLUSTERS = (
+    ('{', '{ (Expecting property name', 'expected JSON with cluster.worker and task'),
+    ('[]', 'cluster=None', 'expected JSON with cluster.worker, a list of HOST:PORT'),
+    ('{"cluster": {"chief": ["a:1"]}}', 'chief', 'expected JSON with cluster.worker'),
+    (
+        f'{{"cluster": {{"chief": ["a:1"], "worker": ["b:1"]}}, {WORKER}}}',
+        'cluster with chief, worker',
+        'expected worker alone, whose first is the chief',
+    ),
+    (f'{{"cluster": {{"worker": "a:1"}}, {WORKER}}}', "cluster.worker='a:1'", 'expected a list'),
+    (f'{{"cluster": {{"worker": []}}, {WORKER}}}', 'cluster.worker=[]', 'expected a list'),
+    *(
+        (
+            f'{{"cluster": {{"worker": ["127.0.0.1:1", {address}]}}, {WORKER}}}',
+            f'the worker {address}'.replace('"', "'"),
+            'expected HOST:PORT, with a port of 1 to 65535',
+        )
+        for address in ('"host"', '"host:"', '":1"', '"host:0"', '"host:65536"', '"host:x"', '7')
+    ),
+    (f'{{"cluster": {{"worker": ["a:1", "a:1"]}}, {WORKER}}}', 'the worker a:1 twice', 'expected'),
+    ('{"cluster": {"worker": ["a:1", "b:1"]}}', 'task=None', 'expected {"type": "worker", "index"'),
+    (
+        '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}',
+        "task={'type': 'ps'",
+        'expected {"type": "worker"',
+    ),
+    *(
+        (
+            f'{{"cluster": {{"worker": ["a:1", "b:1"]}}, "task": {{"type": "worker", {index}}}}}',
+            f'task.index={found}',
+            'expected 0 to 1, a place in cluster.worker',
+        )
+        for index, found in (('"index": 2', '2'), ('"index": "0"', "'0'"), ('"x": 0', 'None'))
+    ),
+)
 HPARAMS = (
     ('primes=3', "unknown key 'primes'", 'valid keys: conv_method, decay_rate'),
     ('routing', "expected key=value, got 'routing'"),
@@ -245,11 +281,10 @@ class BadInputTest(BadInputTestCase):
         self.assert_one_line(ended, ('not finite', 'HERE/run/train', 'a lower learning_rate'))
         self.assertEqual({**contents(self.home), **before}, contents(self.home))
 
-    def test_cluster_that_is_not_json(self):
-        with mock.patch.dict(os.environ, {'TF_CONFIG': '{'}):
-            self.assert_refused(
-                run_experiment, TRAIN, ('TF_CONFIG', 'expected JSON with cluster.worker', 'got')
-            )
+    @parameterized.parameters(*CLUSTERS)
+    def test_clusters(self, text, *wanted):
+        with mock.patch.dict(os.environ, {'TF_CONFIG': text}):
+            self.assert_refused(run_experiment, TRAIN, ('TF_CONFIG: found ', *wanted))
 
     @parameterized.parameters(*PROGRAMS)
     def test_data_programs(self, program, arguments, *wanted):

@@ -1,13 +1,18 @@
 """Several devices and several processes train as one does; checkpoints go between them."""
 
 import pathlib
+import signal
+import socket
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl.testing import parameterized
 
+from common.errors import UserError
 from input_data import testing as records
-from jobs import testing
+from jobs import guard, peers, testing
+from jobs.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +29,7 @@ STEPS = 3
 TOLERANCE = 1e-3  # of a variable's norm, float rounding of three Adam steps
 
 
-class DistributedTest(tf.test.TestCase):
+class DistributedTest(tf.test.TestCase, parameterized.TestCase):
     def setUp(self):
         super().setUp()
         self.directory = self.create_tempdir().full_path
@@ -81,6 +86,65 @@ class DistributedTest(tf.test.TestCase):
         outputs = self.finish(*self.cluster('resumed'))
         self.assertIn('model.ckpt-2', outputs[0])
         self.assert_same_training('whole', 'resumed')
+
+    @parameterized.parameters(False, True)
+    def test_waits_for_a_worker_until_told_to_stop(self, foreign):
+        """Nobody listens at the other's port, or somebody who is no worker of ours."""
+        statuses = {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 1, None: 1}
+        waiting = {}
+        for number in statuses:
+            with socket.create_server(('127.0.0.1', 0)) as listener:
+                absent = f'127.0.0.1:{listener.getsockname()[1]}'
+                if foreign:
+                    self.enter_context(listener.dup())
+            seconds = 600 if number else 10
+            waiting[number] = absent, self.start_worker(absent, seconds, index=int(foreign))
+        for number, (absent, process) in waiting.items():
+            self.assertStartsWith(process.stdout.readline(), f'waiting for {absent}, within ')
+            if number:
+                process.send_signal(number)
+        told = {signal.SIGTERM: '', signal.SIGINT: 'experiment: interrupted\n'}
+        for number, (absent, process) in waiting.items():
+            _, errors = process.communicate(timeout=20)
+            self.assertEqual(process.returncode, statuses[number], errors)
+            absence = guard.describe_absence([absent], ' within 10 s (--cluster_timeout_secs)')
+            self.assertEqual(errors, told.get(number, f'experiment: {absence}\n'))
+
+    def test_a_chief_that_hangs_in_connecting_is_ended(self):
+        """Three of them: Ctrl-C, a worker that goes, one that answers but never connects."""
+        others = [socket.create_server(('127.0.0.1', 0)) for _ in range(3)]
+        addresses = [f'127.0.0.1:{other.getsockname()[1]}' for other in others]
+        chiefs = [
+            self.start_worker(address, seconds)
+            for address, seconds in zip(addresses, (600, 600, 8), strict=True)
+        ]
+        for chief in chiefs:
+            while not guard.serves(chief.address):
+                self.assertIsNone(chief.poll())
+        chiefs[0].send_signal(signal.SIGINT)
+        others[1].close()
+        ended = [chief.communicate(timeout=30)[1] for chief in chiefs]
+        self.assertEqual(chiefs[0].returncode, -signal.SIGINT)
+        self.assertEqual(ended[1], f'experiment: {guard.describe_absence(addresses[1:2])}\n')
+        limit = ' within 8 s (--cluster_timeout_secs)'
+        self.assertEqual(ended[2], f'experiment: {guard.describe_absence(addresses[2:], limit)}\n')
+
+    def start_worker(self, other, cluster_timeout_secs, index=0):
+        """Starts one of two workers, the other one of which is not there."""
+        workers, address = [other], f'127.0.0.1:{testing.free_port()}'
+        workers.insert(index, address)
+        cluster = {'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}}
+        process = self.start('alone', cluster=cluster, cluster_timeout_secs=cluster_timeout_secs)
+        process.address = address
+        return process
+
+    def test_a_port_that_is_taken(self):
+        with socket.create_server(('127.0.0.1', 0)) as taken:
+            address = f'127.0.0.1:{taken.getsockname()[1]}'
+            cluster = Cluster([address, '127.0.0.1:1'], 0)
+            found = f'found {address} for this worker, Address already in use'
+            with self.assertRaisesRegex(UserError, found):
+                peers.join_cluster(cluster, 600, self.fail)
 
     def test_uneven_split_is_refused(self):
         process = self.start('uneven', ('-c', TWO_DEVICES), num_gpus=2, batch_size=7)

@@ -50,7 +50,7 @@ def run(options: RunOptions) -> int:
 
 def _prepare_devices(options: RunOptions) -> tf.distribute.Strategy:
     devices.prepare(options)
-    strategy = devices.make_strategy(options.num_gpus)
+    strategy = devices.make_strategy(options)
     replicas = strategy.num_replicas_in_sync
     if devices.worker_index(strategy) == 0:
         files.check_directory(f'--summary_dir={options.summary_dir}', options.run.train_dir)
