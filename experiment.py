@@ -14,6 +14,7 @@ from collections.abc import Callable
 from absl import app, flags
 
 from common import errors
+from common.descriptors import open_closed
 from jobs import startup
 from jobs.options import RunOptions, list_options
 
@@ -63,6 +64,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 def run() -> None:
     """Runs the program; for anything a user can mend, one line on standard error and status 1."""
+    open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')  # names that the terminal cannot show
     try:

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import random
-import signal
 import socket
 import time
 
@@ -12,12 +11,19 @@ import tensorflow as tf
 
 from input_data import testing as records
 from jobs import testing
+from jobs.training.signals import StopSignals
 from models import checkpoint
 
 pytestmark = pytest.mark.slow
 
 STEPS = 40
 KILLS = int(os.environ.get('CAPSNET_TEST_KILLS', '2'))  # each costs a start of TensorFlow
+
+WITHOUT_STDERR = """
+import os, sys
+os.close(2)
+os.execv(sys.executable, [sys.executable, 'experiment.py', *sys.argv[1:]])
+"""
 
 
 class InterruptionTest(tf.test.TestCase):
@@ -27,7 +33,7 @@ class InterruptionTest(tf.test.TestCase):
         records.write_singles(self.directory, 'train_2', count=40)
         records.write_singles(self.directory, 'test_0', count=20)
 
-    def start(self, run, **flags):
+    def start(self, run, program=testing.PROGRAM, **flags):
         defaults = dict(
             data_dir=self.directory,
             summary_dir=f'{self.directory}/{run}',
@@ -37,7 +43,7 @@ class InterruptionTest(tf.test.TestCase):
             batch_size=8,
             seed=5,
         )
-        process = testing.start(**{**defaults, **flags})
+        process = testing.start(program, **{**defaults, **flags})
         self.addCleanup(process.kill)
         return process
 
@@ -89,17 +95,44 @@ class InterruptionTest(tf.test.TestCase):
         self.assertTrue(all(path.exists() for path in others))
         self.assertFalse(list(run.glob('.*')))
 
+    def assert_stopped(self, run, reason, told):
+        step = checkpoint.steps(f'{self.directory}/{run}/train')[-1]
+        self.assertIn(f'Stopped by {reason} at step {step}; the same command goes on', told)
+        finished = pathlib.Path(f'{self.directory}/{run}/train/finished.json')
+        self.assertFalse(finished.exists())
+
     def test_stopped_by_a_signal(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            process = self.start(number.name, max_steps=100_000, save_step=10)
+        endless = dict(max_steps=100_000, save_step=10)
+        processes = {number: self.start(number.name, **endless) for number in StopSignals.SIGNALS}
+        for number, process in processes.items():
             self.wait_for_step(number.name, 10, process)
             process.send_signal(number)
-            output = self.finish(process)
-            self.assertIn(f'Stopped by {number.name} at step', output)
-            step = checkpoint.steps(f'{self.directory}/{number.name}/train')[-1]
-            self.assertIn(f'at step {step};', output)
-            finished = pathlib.Path(f'{self.directory}/{number.name}/train/finished.json')
-            self.assertFalse(finished.exists())
+        for number, process in processes.items():
+            self.assert_stopped(number.name, number.name, self.finish(process))
+
+    def test_stopped_by_a_closed_standard_output(self):
+        endless = dict(max_steps=100_000, save_step=10)
+        unbuffered = self.start('unbuffered', ('-u', *testing.PROGRAM), **endless)
+        unbuffered.stdout.close()
+        head = self.start('head', **endless)
+        self.assertStartsWith(head.stdout.readline(), 'Total number of parameters: ')
+        head.stdout.close()
+        for run, process in (('unbuffered', unbuffered), ('head', head)):
+            errors = process.stderr.read()
+            self.assertEqual(process.wait(240), 0, errors)
+            self.assert_stopped(run, 'standard output (Broken pipe)', errors)
+            self.assertNotIn('Traceback', errors)
+            self.assertNotIn('Exception', errors)
+        self.assertGreaterEqual(checkpoint.steps(f'{self.directory}/head/train')[-1], 10)
+
+    def test_without_a_standard_error(self):
+        closed = ('-c', WITHOUT_STDERR)
+        told = self.finish(self.start('without', closed, max_steps=3))
+        self.assertIn('model.ckpt-3', told)
+        wrong = self.start('without', closed, max_steps='x')
+        told, _ = wrong.communicate(timeout=60)
+        self.assertEqual(wrong.returncode, 1)
+        self.assertEqual(told, 'experiment: flag --max_steps=x: expected a whole number\n')
 
     def test_validation_job_beside_a_training(self):
         summary_dir = f'{self.directory}/followed'

@@ -43,17 +43,17 @@ def train(
     strategy: tf.distribute.Strategy,
     batches: tf.data.Dataset,
     settings: TrainSettings,
+    stop: StopSignals,
     is_chief: bool = True,
 ) -> int:
     """Trains from `model.step` to `settings.max_steps`, or until told to stop.
-
-    SIGINT and SIGTERM end the run after the step at hand, with a checkpoint.
 
     Args:
       model: built in `strategy.scope()`.
       strategy: see `jobs.devices.make_strategy`.
       batches: endless feature batches from step `model.step` on, a batch for each replica.
       settings: what to write, when and where.
+      stop: ends the run after the step at hand, with a checkpoint.
       is_chief: whether this process writes and reports.
 
     Returns:
@@ -66,8 +66,8 @@ def train(
     advance = function.make_advance(model, strategy)
     iterator = iter(strategy.distribute_datasets_from_function(lambda _: batches))
     recording = _Recorder(model, settings, batches, step, is_chief)
-    with StopSignals() as stop, recording as recorder:
-        while step < settings.max_steps and stop.name is None:
+    with recording as recorder:
+        while step < settings.max_steps and stop.reason is None:
             stride = settings.stride(step)
             with devices.together(strategy):
                 advanced = advance(iterator, stride)
@@ -76,8 +76,8 @@ def train(
             if step % settings.save_step == 0:
                 recorder.save(step)
         recorder.save(step)
-    if stop.name is not None and is_chief:
-        print(f'Stopped by {stop.name} at step {step}; the same command goes on from there.')
+    if stop.reason is not None and is_chief:
+        print(f'Stopped by {stop.reason} at step {step}; the same command goes on from there.')
     return step
 
 

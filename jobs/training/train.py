@@ -17,6 +17,7 @@ from jobs import devices
 from jobs.options import RunOptions
 from jobs.run import Run, make_config
 from jobs.training import loop
+from jobs.training.signals import StopSignals
 from models import HParams, Model, build_model, checkpoint
 
 
@@ -81,8 +82,10 @@ def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
     if not batching.worker:
         _prepare_folder(run)
         run.write_config(config)
-        _describe(model, info, start, changes)
-    return _run_loop(options, strategy, model, batches, batching)
+    with StopSignals() as stop:
+        if not batching.worker:
+            _describe(model, info, start, changes)
+        return _run_loop(options, strategy, model, batches, batching, stop)
 
 
 def _find_start(options: RunOptions, strategy: tf.distribute.Strategy) -> _Start:
@@ -114,11 +117,12 @@ def _run_loop(
     model: Model,
     batches: tf.data.Dataset,
     batching: Batching,
+    stop: StopSignals,
 ) -> int:
     is_chief, names = batching.worker == 0, dataclasses.fields(loop.TrainSettings)
     settings = loop.TrainSettings(**{field.name: getattr(options, field.name) for field in names})
     try:
-        step = loop.train(model, strategy, batches, settings, is_chief)
+        step = loop.train(model, strategy, batches, settings, stop, is_chief)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
         # A broken example stops the graph without saying which: look for it at leisure.
         input_data.check(options.dataset, options.request('train', batching))

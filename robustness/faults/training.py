@@ -3,13 +3,13 @@
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
 
 from input_data import testing as records
 from jobs import testing
+from jobs.training.signals import StopSignals
 from models import checkpoint
 
 STEPS = 40
@@ -128,17 +128,17 @@ def killed_in_saving(folder: pathlib.Path, moments: int, draw: random.Random) ->
 
 
 def stopped(folder: pathlib.Path, moments: int, draw: random.Random) -> Iterator[str]:
-    """SIGTERM while training: it ends by itself, with a checkpoint."""
+    """A signal to end while training, each in its turn: it ends by itself, with a checkpoint."""
     training = Training(folder)
     for moment in range(moments):
-        run = f'run{moment}'
+        run, number = f'run{moment}', StopSignals.SIGNALS[moment % len(StopSignals.SIGNALS)]
         process = training.start(run)
         training.wait_for(folder / run / 'train' / 'model.ckpt-5.index', process)
         time.sleep(draw.uniform(0, training.seconds / 2))
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=60)
         last = max(checkpoint.steps(str(folder / run / 'train')))
-        told = f'Stopped by SIGTERM at step {last};' in output
+        told = f'Stopped by {number.name} at step {last};' in output
         if last == STEPS or (told and process.returncode == 0):
             yield training.damage(run) or training.go_on(run)
         else:
