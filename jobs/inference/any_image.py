@@ -29,9 +29,7 @@ SMALL, BROAD = 63, 25  # pixels: no stroke is so broad in an image whose longer 
 def read_image(path: str) -> Image.Image:
     """Reads the first frame of an image file, turned as its camera says.
 
-    Returns:
-      An image of mode L, RGB, RGBA, or F where a pixel has more than 8 bits; its `info` tells of
-      `MORE_FRAMES`.
+    It is of mode L, RGB, RGBA, or F where a pixel has more than 8 bits; `info` tells `MORE_FRAMES`.
 
     Raises:
       UserError: if it is missing, no image, damaged or too large.
@@ -45,7 +43,7 @@ def read_image(path: str) -> Image.Image:
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             Image.MAX_IMAGE_PIXELS = None  # the size is looked at below, and told
             with Image.open(path) as image:
-                _check_kind(path, image)
+                _check_kind(image)
                 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for images inside of images, as in icons
                 # A camera's MPO holds previews of its one picture.
                 several = image.format != 'MPO' and getattr(image, 'is_animated', False)
@@ -53,8 +51,8 @@ def read_image(path: str) -> Image.Image:
                 plain = _plain(image)
                 plain.info[MORE_FRAMES] = several
                 return plain
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from None
     except Image.UnidentifiedImageError:
         raise UserError(
             f'{path}: found no image; expected PNG, JPEG, GIF, BMP or the like'
@@ -74,11 +72,6 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     MNIST. An image of exactly the wanted size is taken to be of that kind already: it is only
     turned over where its ground is light.
 
-    Args:
-      image: of any size and mode; of a transparent image, what is drawn.
-      height: of the result, in pixels.
-      width: of the result, in pixels.
-
     Returns:
       uint8 [height, width, 1].
 
@@ -94,8 +87,7 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     if grey.shape == (height, width):
         shown = np.round(255 - grey if is_dark else grey)
         return shown.astype(np.uint8)[..., None]  # [height, width, 1]
-    if is_dark:
-        ink = -ink
+    ink = -ink if is_dark else ink
     if ground.ndim:  # where there is less light, ink and paper differ by less
         ink /= ground + DIMMEST * ground.max()
     paper = np.abs(_border(ink))
@@ -114,25 +106,21 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
 
 
 def to_photograph(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """The middle of an image, as large as its proportions allow; transparent parts are white.
-
-    Returns:
-      uint8 [height, width, 3].
-    """
+    """The middle of an image as uint8 [height, width, 3]; transparent parts are white."""
     layered = image.convert('RGBA')
     paper = Image.new('RGBA', layered.size, 'white')
     colours = Image.alpha_composite(paper, layered).convert('RGB')
     return np.asarray(ImageOps.fit(colours, (width, height), Image.Resampling.BICUBIC))
 
 
-def _check_kind(path: str, image: Image.Image) -> None:
+def _check_kind(image: Image.Image) -> None:
     if image.format not in FORMATS:
         raise UserError(
-            f'{path}: found {image.format}; expected PNG, JPEG, GIF, BMP, TIFF, WEBP or the like'
+            f'found {image.format}; expected PNG, JPEG, GIF, BMP, TIFF, WEBP or the like'
         )
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise UserError(f'{path}: found {width}x{height} pixels; expected {MAX_PIXELS} at most')
+        raise UserError(f'found {width}x{height} pixels; expected {MAX_PIXELS} at most')
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -159,9 +147,9 @@ def _grey(image: Image.Image) -> np.ndarray:
     # In floats: MNIST's own images go through unchanged.
     if not image.has_transparency_data:
         return np.asarray(image.convert('L'), np.float32)
-    layered = np.asarray(image.convert('RGBA'), np.float32)  # [height, width, 4]
-    opacity = layered[..., 3] / 255
-    drawn = np.asarray(image.convert('RGBA').convert('L'), np.float32)
+    layered = image.convert('RGBA')
+    opacity = np.asarray(layered.getchannel('A'), np.float32) / 255
+    drawn = np.asarray(layered.convert('L'), np.float32)
     shade = np.average(drawn, weights=opacity) if opacity.any() else 0
     ground = 0 if shade > 127 else 255
     return drawn * opacity + ground * (1 - opacity)
@@ -172,12 +160,11 @@ def _border(values: np.ndarray) -> np.ndarray:
 
 
 def _ground(grey: np.ndarray) -> np.ndarray:
-    """How bright the paper is, told from the border of [height, width] grey values.
+    """How bright the paper is, told from the border; one number where it is lit evenly.
 
-    Returns:
-      One number for an image that is lit evenly. Else [height, width]: of the root of light,
-      which lies between even and sharp falls of it, a polynomial of second degree with the least
-      sum of absolute differences, so that ink that crosses the border does not bend it.
+    Else [height, width]: of the root of light, which lies between even and sharp falls of it, a
+    polynomial of second degree with the least sum of absolute differences, so that ink that
+    crosses the border does not bend it.
     """
     border = _border(grey)
     level = np.median(border)

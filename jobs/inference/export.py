@@ -12,11 +12,10 @@ from common.errors import UserError
 from jobs.inference import trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
-from models import Model
 
 
 def run(options: RunOptions) -> str:
-    """Writes a SavedModel to `--export_dir`.
+    """Writes a SavedModel to `--export_dir`, and returns the directory.
 
     Its signatures take `images` of any batch size:
       serving_default  float32 [batch, height, width, depth], as the data set's reader gives them
@@ -27,9 +26,6 @@ def run(options: RunOptions) -> str:
       predictions      int32 [batch, targets], highest score first
       reconstructions  float32 [batch, targets, height, width, depth] of the predictions, where
                        the network has a decoder
-
-    Returns:
-      The directory.
 
     Raises:
       UserError: if the directory holds anything already. Others as `jobs.inference.trained.load`.
@@ -43,11 +39,12 @@ def run(options: RunOptions) -> str:
     files.check_directory(f'--export_dir={options.export_dir}', folder.parent)
     _refuse_training(folder, options)
     network = trained.load(options)
-    exported = _Exported(network.model)
+    exported = tf.Module()  # holds the trained variables, and nothing of training
+    exported.trained_variables = list(network.model.tf_variables().values())
     # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.
     logging.set_verbosity(logging.WARNING)
     with files.temporary_folder(folder) as temporary:
-        tf.saved_model.save(exported, str(temporary), signatures=_signatures(network, exported))
+        tf.saved_model.save(exported, str(temporary), signatures=_signatures(network))
         temporary.replace(folder)
     print(f'Checkpoint {network.path}')
     print(f'SavedModel {folder}')
@@ -67,15 +64,7 @@ def _refuse_training(folder: pathlib.Path, options: RunOptions) -> None:
             )
 
 
-class _Exported(tf.Module):
-    """Holds what a SavedModel keeps: the trained variables, and nothing of training."""
-
-    def __init__(self, model: Model):
-        super().__init__()
-        self.trained_variables = list(model.tf_variables().values())
-
-
-def _signatures(network: Trained, exported: _Exported) -> dict[str, tf.types.experimental.Callable]:
+def _signatures(network: Trained) -> dict[str, tf.types.experimental.Callable]:
     model, info = network.model, network.model.info
     raw = input_data.raw_images(network.dataset, info)
 
@@ -84,9 +73,7 @@ def _signatures(network: Trained, exported: _Exported) -> dict[str, tf.types.exp
         return {name: value for name, value in answer._asdict().items() if value is not None}
 
     def signature(function, shape, dtype):
-        return tf.function(
-            function, input_signature=[tf.TensorSpec([None, *shape], dtype, name='images')]
-        )
+        return tf.function(function, [tf.TensorSpec([None, *shape], dtype, name='images')])
 
     return {
         'serving_default': signature(serve, (info.height, info.width, info.depth), tf.float32),

@@ -1,6 +1,7 @@
 """The prediction job: image files -> classes, lengths and reconstructions."""
 
 import glob
+import itertools
 import json
 import os
 import pathlib
@@ -24,12 +25,9 @@ PICTURE_INCHES = 2.2  # the height of an image in a saved picture
 def run(options: RunOptions) -> list[dict[str, Any]]:
     """Prints what the network sees in each image file of `--predict`, a line each.
 
-    With `--json`, standard output holds one JSON array instead, an object a file: file,
-    predictions, classes (their names), scores, note, picture; or file and error. With
-    `--summary_dir`, pictures of input and reconstructions go to test/figures.
-
-    Returns:
-      The objects that --json prints.
+    With `--json`, standard output holds one JSON array instead, which is returned in any case, of
+    an object a file: file, predictions, classes (their names), scores, note, picture; or file and
+    error. With `--summary_dir`, pictures of input and reconstructions go to test/figures.
 
     Raises:
       UserError: for what is wrong with options; at the end, naming files that could not be read.
@@ -132,19 +130,16 @@ def _draw_picture(path: pathlib.Path, seen: np.ndarray, answer: Answer, network:
     # Lazily: Matplotlib takes a second to import.
     from jobs.visualization import draw, images
 
-    pictures = [images.displayable(seen)]
-    titles = ['input']
     reconstructions: Any = answer.reconstructions  # of a network that has some
-    for number, drawn in zip(
-        answer.predictions[0].numpy(), reconstructions[0].numpy(), strict=True
-    ):
-        pictures.append(images.displayable(drawn))
-        score = f'{network.model.score_name} {answer.scores[0, number]:.3f}'
-        titles.append(f'reconstruction of\n{network.class_names[number]}, {score}')
-    strips = [draw.Strip('', np.stack(pictures))]
-    figure = draw.draw_strips(
-        strips, titles, 'What the network sees, and what it makes of it', PICTURE_INCHES
-    )
+    classes, drawn = answer.predictions[0].numpy(), reconstructions[0].numpy()
+    titles = ['input'] + [
+        f'reconstruction of\n{network.class_names[number]}, '
+        f'{network.model.score_name} {answer.scores[0, number]:.3f}'
+        for number in classes
+    ]
+    pictures = np.stack([images.displayable(one) for one in (seen, *drawn)])
+    title = 'What the network sees, and what it makes of it'
+    figure = draw.draw_strips({'': pictures}, titles, title, PICTURE_INCHES)
     with files.replacing(path) as [temporary]:
         temporary.write_bytes(draw.encode_figure(figure))
 
@@ -162,9 +157,7 @@ def _line(result: dict[str, Any], network: Trained) -> str:
 def _unused_name(path: str, names: set[str]) -> str:
     stem = re.sub(r'[^\w.-]', '_', pathlib.Path(path).stem)
     stem = stem.encode()[:MOST_STEM].decode(errors='ignore')
-    name, number = stem, 1
-    while name in names:
-        number += 1
-        name = f'{stem}-{number}'
+    numbered = itertools.chain([stem], (f'{stem}-{number}' for number in itertools.count(2)))
+    name = next(name for name in numbered if name not in names)
     names.add(name)
     return name

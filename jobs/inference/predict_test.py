@@ -102,11 +102,11 @@ class PredictTest(tf.test.TestCase):
     def test_titles_say_what_each_picture_is(self):
         with mock.patch.object(draw, 'draw_strips', wraps=draw.draw_strips) as drawn:
             results, _, _ = self.predict(self.digit())
-        (strip,), titles = drawn.call_args.args[:2]
+        strips, titles = drawn.call_args.args[:2]
         number = results[0]['predictions'][0]
         length = f'length {results[0]["scores"][number]:.3f}'
         self.assertEqual(titles, ['input', f'reconstruction of\n{number}, {length}'])
-        self.assertAllClose(255 * strip.pictures[0, ..., 0], np.asarray(Image.open(self.digit())))
+        self.assertAllClose(255 * strips[''][0, ..., 0], np.asarray(Image.open(self.digit())))
 
     def test_names_of_classes_come_from_the_run(self):
         path = pathlib.Path(f'{self.directory}/run/config.json')

@@ -44,12 +44,18 @@ def load(options: RunOptions) -> Trained:
     hyper-parameters that are not given.
 
     Raises:
-      UserError, models.checkpoint.CheckpointError, models.ModelError, input_data.DataError,
-      models.hparams.HParamsError: for whatever is wrong with options or files.
+      UserError: for whatever is wrong with options or files.
     """
-    path = _checkpoint_path(options)
+    path = options.checkpoint or checkpoint.latest(options.run.train_dir)
+    if path is None:
+        raise UserError(
+            f'--summary_dir={options.summary_dir}: found no {checkpoint.PREFIX}-* in '
+            f'{options.run.train_dir}; give --checkpoint'
+        )
     checkpoint.check_exists(path)
-    run = _find_run(options, path)
+    runs = [Run.of_checkpoint(path)] if options.checkpoint else []
+    runs += [options.run] if options.summary_dir else []
+    run = next((run for run in runs if run.config), runs[0])
     options, hparams = options.of_run(run.config), run.parse_hparams(options.hparams_override)
     devices.prepare(options)
     data = (run.config or {}).get('data', {})
@@ -62,41 +68,16 @@ def load(options: RunOptions) -> Trained:
 
 
 def answer(model: Model, images: tf.Tensor) -> Answer:
-    """Scores, predictions and reconstructions of images.
-
-    Args:
-      model: a built model.
-      images: [batch, height, width, depth] float32, as the data set's reader gives them.
-    """
-    num_targets = model.info.num_targets
+    """What a model says of [batch, height, width, depth] images, as its reader gives them."""
     routed = model.route(images)
     if routed is None:
         scores = model({'images': images}, training=False).scores  # [batch, classes]
-        return Answer(scores, layers.top_classes(scores, num_targets), None)
-    scores = model.scores(routed.activation)  # [batch, classes]
-    predictions = layers.top_classes(scores, num_targets)  # [batch, targets]
-    if not model.reconstructs:
+    else:
+        scores = model.scores(routed.activation)  # [batch, classes]
+    predictions = layers.top_classes(scores, model.info.num_targets)  # [batch, targets]
+    if routed is None or not model.reconstructs:
         return Answer(scores, predictions, None)
     return Answer(scores, predictions, model.reconstruct(routed.activation, predictions))
-
-
-def _checkpoint_path(options: RunOptions) -> str:
-    if options.checkpoint:
-        return options.checkpoint
-    newest = checkpoint.latest(options.run.train_dir)
-    if newest is None:
-        raise UserError(
-            f'--summary_dir={options.summary_dir}: found no {checkpoint.PREFIX}-* in '
-            f'{options.run.train_dir}; give --checkpoint'
-        )
-    return newest
-
-
-def _find_run(options: RunOptions, path: str) -> Run:
-    """The run that tells what network it is; one without config.json where none does."""
-    runs = [Run.of_checkpoint(path)] if options.checkpoint else []
-    runs += [options.run] if options.summary_dir else []
-    return next((run for run in runs if run.config), runs[0])
 
 
 def _info(options: RunOptions, of_run: dict[str, Any], path: str) -> DatasetInfo:

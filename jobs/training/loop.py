@@ -16,7 +16,7 @@ from jobs.training.function import Advanced, Means
 from jobs.training.progress import Progress
 from jobs.training.signals import StopSignals
 from jobs.visualization import summaries
-from models import Model, checkpoint
+from models import Model, checkpoint, optimizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,5 +183,5 @@ def _write_scalars(
     summaries.write_released_batch(*losses, hits)
     tf.summary.scalar('accuracy', means.accuracy)
     tf.summary.scalar('almost_correct', means.almost_correct)
-    summaries.write_learning_rate(step, model)
+    tf.summary.scalar('learning_rate', optimizer.learning_rate_at(step, model.hparams))
     tf.summary.scalar('images_per_second', images_per_second)

@@ -6,6 +6,7 @@ from absl.testing import parameterized
 
 import layers
 from input_data import DatasetInfo
+from jobs.evaluation.scoring import Evaluation
 from jobs.visualization import choose
 from models import HParams, build_model
 
@@ -21,46 +22,51 @@ def images(count, seed=0):
     return np.random.default_rng(seed).random((count, 20, 20, 1), np.float32)
 
 
+def judged(labels, predictions, scores):
+    """An evaluation; of scores, or of nothing but their number of classes."""
+    scores = np.zeros((len(labels), scores)) if isinstance(scores, int) else scores
+    return Evaluation(scores, np.array(predictions), np.array(labels), 0, 0, 0.0)
+
+
 class CountsTest(parameterized.TestCase):
     def test_confusion_of_single_targets(self):
-        labels, predictions = np.array([[0], [1], [1], [2]]), np.array([[0], [2], [1], [2]])
-        counts = choose.confusion_matrix(labels, predictions, 3)
+        one = judged([[0], [1], [1], [2]], [[0], [2], [1], [2]], 3)
+        counts = choose.confusion_matrix(one)
         np.testing.assert_array_equal(counts, [[1, 0, 0], [0, 1, 1], [0, 0, 1]])
 
     def test_confusion_of_two_targets(self):
-        labels = np.array([[0, 1], [0, 1], [0, 1]])
-        predictions = np.array([[1, 0], [3, 0], [2, 3]])
-        counts = choose.confusion_matrix(labels, predictions, 4)
+        one = judged([[0, 1], [0, 1], [0, 1]], [[1, 0], [3, 0], [2, 3]], 4)
+        counts = choose.confusion_matrix(one)
         np.testing.assert_array_equal(
             counts, [[2, 0, 0.5, 0.5], [0, 1, 0.5, 1.5], [0, 0, 0, 0], [0, 0, 0, 0]]
         )
 
     def test_order_of_two_predictions_is_no_mistake(self):
-        wrong = choose.is_wrong(np.array([[0, 1], [0, 1]]), np.array([[1, 0], [1, 2]]), 3)
+        wrong = choose.is_wrong(judged([[0, 1], [0, 1]], [[1, 0], [1, 2]], 3))
         np.testing.assert_array_equal(wrong, [False, True])
 
     def test_most_confident_mistakes_come_first(self):
         scores = np.array(
             [[0.2, 0.9, 0.1], [0.9, 0.3, 0.1], [0.1, 0.4, 0.95], [0.5, 0.4, 0.1]], np.float32
         )
-        labels, predictions = np.array([[0], [0], [0], [1]]), np.array([[1], [0], [2], [0]])
-        chosen = choose.most_confident_mistakes(scores, labels, predictions, 2)
+        four = judged([[0], [0], [0], [1]], [[1], [0], [2], [0]], scores)
+        chosen = choose.most_confident_mistakes(four, 2)
         np.testing.assert_array_equal(chosen, [2, 0])
-        every = choose.most_confident_mistakes(scores, labels, predictions, 10)
+        every = choose.most_confident_mistakes(four, 10)
         np.testing.assert_array_equal(every, [2, 0, 3])
-        missed, invented = choose.confused_scores(scores, labels, predictions)
+        missed, invented = choose.confused_scores(four)
         np.testing.assert_allclose(missed[every], [0.1, 0.2, 0.4])
         np.testing.assert_allclose(invented[every], [0.95, 0.9, 0.5])
 
     def test_two_targets_are_ranked_by_what_was_confused(self):
         scores = np.array([[0.9, 0.1, 0.5, 0], [0.9, 0.2, 0.8, 0]], np.float32)
-        labels, predictions = np.array([[0, 1], [1, 0]]), np.array([[0, 2], [0, 2]])
-        chosen = choose.most_confident_mistakes(scores, labels, predictions, 2)
+        pairs = judged([[0, 1], [1, 0]], [[0, 2], [0, 2]], scores)
+        chosen = choose.most_confident_mistakes(pairs, 2)
         np.testing.assert_array_equal(chosen, [1, 0])
 
     def test_neither_label_nor_prediction(self):
         scores = np.array([[0.9, 0.8, 0.3, 0.2], [0.9, 0.8, 0.1, 0.2]])
-        other = choose.neither_class(scores, np.array([[0], [1]]), np.array([[1], [0]]))
+        other = choose.neither_class(judged([[0], [1]], [[1], [0]], scores))
         np.testing.assert_array_equal(other, [2, 3])
 
     def test_predictions_follow_their_labels(self):
@@ -70,8 +76,8 @@ class CountsTest(parameterized.TestCase):
         np.testing.assert_array_equal(ordered, [[3, 5], [3, 7], [3, 7], [8, 7]])
 
     def test_an_example_of_each_class_that_was_found(self):
-        labels, predictions = np.array([[2], [0], [2], [1]]), np.array([[0], [0], [2], [2]])
-        self.assertEqual(choose.examples_of_classes(labels, predictions, 4), {0: 1, 2: 2})
+        four = judged([[2], [0], [2], [1]], [[0], [0], [2], [2]], 4)
+        self.assertEqual(choose.examples_of_classes(four), {0: 1, 2: 2})
 
 
 class ModelTest(tf.test.TestCase):

@@ -16,13 +16,10 @@ class Curve(NamedTuple):
 
 
 def read_curves(directory: str) -> dict[str, Curve]:
-    """The scalars in a directory's event files, by tag.
+    """The scalars in the event files of a directory, by tag; it may be missing.
 
     Of several values at a step, as resumed trainings and repeated evaluations leave them, the
     last one written counts.
-
-    Args:
-      directory: one run of TensorBoard; may be missing.
     """
     # Lazily: TensorBoard's reader takes a while to import.
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -37,12 +34,10 @@ def read_curves(directory: str) -> dict[str, Curve]:
                 if kinds[value.tag] == 'scalars':
                     number = float(make_ndarray(value.tensor))
                     points.setdefault(value.tag, {})[event.step] = number
-    return {tag: _curve(by_step) for tag, by_step in points.items()}
-
-
-def _curve(by_step: dict[int, float]) -> Curve:
-    steps = sorted(by_step)
-    return Curve(np.array(steps, np.int64), np.array([by_step[step] for step in steps]))
+    return {
+        tag: Curve(*map(np.array, zip(*sorted(by_step.items()), strict=True)))
+        for tag, by_step in points.items()
+    }
 
 
 def thin_curve(curve: Curve) -> Curve:

@@ -5,7 +5,7 @@ Matplotlib is used without pyplot: there is no display, no global figure and no 
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -40,13 +40,6 @@ MOST_COLUMNS = 8  # of examples beside each other; more go below
 SETTLED = {2: 7e-3, 5: 1e-5}
 
 
-class Strip(NamedTuple):
-    """A row of pictures, one a column of the figure."""
-
-    label: str
-    pictures: np.ndarray  # [columns, height, width, 3]
-
-
 def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def styled(*args, **kwargs) -> Figure:
@@ -74,12 +67,7 @@ def encode_figure(figure: Figure) -> bytes:
 
 @_styled
 def draw_confusion(counts: np.ndarray, title: str) -> Figure:
-    """Counts by label and prediction; colours show mistakes as a share of their row.
-
-    Args:
-      counts: [classes, classes] as `choose.confusion_matrix` gives them.
-      title: of the figure.
-    """
+    """`choose.confusion_matrix`; colours show mistakes as a share of their row."""
     classes = len(counts)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.ma.masked_where(np.eye(classes, dtype=bool), shares)
@@ -91,42 +79,34 @@ def draw_confusion(counts: np.ndarray, title: str) -> Figure:
     image = axes.imshow(mistakes, cmap=colours, vmin=0, vmax=highest)
     if classes <= MOST_COUNTED_CLASSES:
         for row, column in zip(*np.nonzero(counts + np.eye(classes)), strict=True):
-            dark = row != column and shares[row, column] > highest / 2
-            axes.text(
-                column,
-                row,
-                f'{counts[row, column]:.4g}',
-                ha='center',
-                va='center',
-                fontsize=11,
-                color='white' if dark else 'black',
-            )
+            is_dark = row != column and shares[row, column] > highest / 2
+            text = axes.text(column, row, f'{counts[row, column]:.4g}', ha='center', va='center')
+            text.set(color='white' if is_dark else 'black', fontsize=11)
         axes.set_xticks(range(classes))
         axes.set_yticks(range(classes))
     axes.grid(False)
     axes.set(xlabel='predicted class', ylabel='class of the label', title=title)
-    bar = figure.colorbar(image, shrink=0.8)
-    bar.set_label("mistakes, % of the class's targets")
+    figure.colorbar(image, shrink=0.8, label="mistakes, % of the class's targets")
     return figure
 
 
 @_styled
 def draw_strips(
-    strips: Sequence[Strip], column_titles: Sequence[str], title: str, side: float = 1.1
+    strips: dict[str, np.ndarray], column_titles: Sequence[str], title: str, side: float = 1.1
 ) -> Figure:
     """Rows of pictures with a name each, under a title for every column.
 
     Columns beyond `MOST_COLUMNS` go below the first, with rows of their own.
 
     Args:
-      strips: of equally many pictures of one size.
+      strips: [columns, height, width, 3] pictures by their name.
       column_titles: one for each picture of a strip.
       title: of the figure.
       side: inches of a picture's height, if there is room.
     """
     columns = min(MOST_COLUMNS, len(column_titles))
     blocks = -(-len(column_titles) // columns)
-    height, width = strips[0].pictures.shape[1:3]
+    height, width = next(iter(strips.values())).shape[1:3]
     side = min(side, MOST_INCHES * height / (columns * width))
     lines = max(text.count('\n') + 1 for text in column_titles)
     heading = 0.45 + 0.25 * title.count('\n') + blocks * 0.25 * (lines + 1)
@@ -139,10 +119,10 @@ def draw_strips(
     for number, text in enumerate(column_titles):
         block, column = divmod(number, columns)
         rows = grid[block * len(strips) : (block + 1) * len(strips), column]
-        for axes, strip in zip(rows, strips, strict=True):
-            axes.imshow(strip.pictures[number], vmin=0, vmax=1)
+        for axes, (name, pictures) in zip(rows, strips.items(), strict=True):
+            axes.imshow(pictures[number], vmin=0, vmax=1)
             if column == 0:
-                axes.set_ylabel(strip.label, rotation=0, ha='right', va='center', labelpad=8)
+                axes.set_ylabel(name, rotation=0, ha='right', va='center', labelpad=8)
         rows[0].set_title(text, fontsize=11)
     figure.suptitle(title)
     return figure
@@ -150,13 +130,7 @@ def draw_strips(
 
 @_styled
 def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Figure:
-    """A row of pictures for each dimension, a column for each offset (paper Fig. 4).
-
-    Args:
-      tiles: [dimensions, offsets, height, width, 3].
-      offsets: what is added to the dimension in each column.
-      title: of the figure.
-    """
+    """Tiles [dimensions, offsets, height, width, 3] in a table, as paper Fig. 4 has them."""
     rows, columns, height, width, _ = tiles.shape
     picture = montage(tiles)
     figure = Figure(figsize=(7.2, 1.1 + 6.3 * picture.shape[0] / picture.shape[1]))
@@ -165,14 +139,12 @@ def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Fi
     axes.grid(False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xticks(np.arange(columns) * (width + 1) + (width - 1) / 2)
-    # The ends and the middle: all of them would touch.
-    named = (0, columns // 2, columns - 1)
-    names = [f'{offset:+.2g}' if offset else '0' for offset in offsets]
-    axes.set_xticklabels([name if n in named else '' for n, name in enumerate(names)])
-    axes.set_yticks(
-        np.arange(rows) * (height + 1) + (height - 1) / 2, [str(row) for row in range(1, rows + 1)]
-    )
+    # The ends and the middle have names: all of them would touch.
+    names = [''] * columns
+    for named in (0, columns // 2, columns - 1):
+        names[named] = f'{offsets[named]:+.2g}' if offsets[named] else '0'
+    axes.set_xticks(np.arange(columns) * (width + 1) + (width - 1) / 2, names)
+    axes.set_yticks(np.arange(rows) * (height + 1) + (height - 1) / 2, map(str, range(1, rows + 1)))
     axes.set(
         xlabel=f'added to the dimension, in steps of {offsets[1] - offsets[0]:.2g}',
         ylabel='dimension of the capsule',
@@ -183,23 +155,13 @@ def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Fi
 
 @_styled
 def draw_logit_changes(changes: np.ndarray, own_iterations: int, title: str) -> Figure:
-    """Mean change of a routing logit at each iteration (paper Fig. A.1), beside the paper's.
-
-    Args:
-      changes: [iterations].
-      own_iterations: how often the network itself routes.
-      title: of the figure.
-    """
+    """Mean change of a routing logit at each iteration (paper Fig. A.1), beside the paper's."""
     figure = Figure(figsize=(7.6, 4.8))
     axes = figure.add_subplot()
     iterations = np.arange(1, len(changes) + 1)
     axes.plot(iterations, changes, 'o-', color=FIRST_COLOUR, label='this network')
-    axes.plot(
-        *zip(*SETTLED.items(), strict=True),
-        's:',
-        color=SECOND_COLOUR,
-        label="settled: the paper's, after 500 epochs",
-    )
+    label = "settled: the paper's, after 500 epochs"
+    axes.plot([*SETTLED], [*SETTLED.values()], 's:', color=SECOND_COLOUR, label=label)
     if own_iterations <= len(changes):
         label = f'this network stops after {own_iterations}'
         axes.axvline(own_iterations, color='0.5', linestyle='--', linewidth=1.2, label=label)

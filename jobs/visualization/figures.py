@@ -1,7 +1,7 @@
 """Figures of an evaluation: what the network gets wrong, and what it has learned."""
 
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,6 @@ from jobs.evaluation.scoring import Evaluation
 from jobs.run import Run
 from jobs.visualization import choose, draw
 from jobs.visualization.curves import read_curves
-from jobs.visualization.draw import Strip
 from jobs.visualization.images import displayable, overlay
 from models import Model
 
@@ -45,15 +44,35 @@ def draw_figures(
       model: with the weights of the evaluation; None for an ensemble, which has many.
       with_perturbations: whether to draw what each dimension of each class capsule does.
     """
-    artist = _Artist(evaluation, batches, model)
-    artist.draw_curves(run)
-    artist.figures['confusion_matrix'] = draw_confusion(evaluation)
-    artist.draw_mistakes()
-    artist.draw_masked()
-    if with_perturbations:
-        artist.draw_perturbations()
-    artist.draw_logit_changes()
-    return Drawn(artist.figures, artist.left_out)
+    figures: dict[str, Figure] = {}
+    left_out: list[str] = []
+    train, test = read_curves(run.train_dir), read_curves(run.test_dir)
+    if train or test:
+        figures['curves'] = draw.draw_curves(train, test, 'Training and test')
+    else:
+        left_out.append(f'curves: no scalars in event files of {run.folder}')
+    figures['confusion_matrix'] = draw_confusion(evaluation)
+    shown = evaluation._replace(
+        scores=evaluation.scores if model is None else model.confidences(evaluation.scores),
+        predictions=choose.in_label_order(evaluation.predictions, evaluation.labels),
+    )
+    if evaluation.num_wrong:
+        figures['mistakes'] = _draw_mistakes(shown, batches, model)
+    else:
+        left_out.append('mistakes: there are none')
+    why = 'an ensemble has many' if model is None else 'this network has none'
+    if model is None or not model.reconstructs:
+        left_out.append(f'masked_reconstructions, perturbation_*: {why}: decoder')
+    else:
+        figures['masked_reconstructions'] = _draw_masked(shown, batches, model)
+        if with_perturbations:
+            figures |= _draw_perturbations(shown, batches, model, left_out)
+    changes = None if model is None else _draw_logit_changes(shown, batches, model)
+    if changes is None:
+        left_out.append(f'routing_logits: {why}: class capsules')
+    else:
+        figures['routing_logits'] = changes
+    return Drawn(figures, left_out)
 
 
 def write_figures(folder: str, drawn: Drawn) -> None:
@@ -68,132 +87,98 @@ def write_figures(folder: str, drawn: Drawn) -> None:
 
 def draw_confusion(evaluation: Evaluation) -> Figure:
     """The confusion matrix of an evaluation."""
-    counts = choose.confusion_matrix(
-        evaluation.labels, evaluation.predictions, evaluation.scores.shape[1]
-    )
     title = (
         f'{evaluation.num_wrong:,} of {evaluation.num_examples:,} examples wrong '
         f'({evaluation.wrong_percent:.3g} %)'
     )
-    return draw.draw_confusion(counts, title)
+    return draw.draw_confusion(choose.confusion_matrix(evaluation), title)
 
 
-class _Artist:
-    """Chooses what each figure shows."""
+def _draw_mistakes(shown: Evaluation, batches: tf.data.Dataset, model: Model | None) -> Figure:
+    chosen = choose.most_confident_mistakes(shown, MISTAKES)
+    missed, invented = choose.confused_scores(shown)
+    titles = [
+        f'{_names(shown.labels[index])} → {_names(shown.predictions[index])}'
+        f'\n{missed[index]:.2f} → {invented[index]:.2f}\nexample {index}'
+        for index in chosen
+    ]
+    name = 'score' if model is None else model.confidence_name
+    title = f'Most confident mistakes: label → prediction, with the {name} of the class'
+    return draw.draw_strips(_strips(shown, batches, model, chosen), titles, title)
 
-    def __init__(self, evaluation, batches, model):
-        self.figures: dict[str, Figure] = {}
-        self.left_out: list[str] = []
-        self._model, self._batches = model, batches
-        self._decodes = model is not None and model.reconstructs
-        self._why = 'an ensemble has many' if model is None else 'this network has none'
-        self._scores = evaluation.scores if model is None else model.confidences(evaluation.scores)
-        self._labels = evaluation.labels
-        self._predictions = choose.in_label_order(evaluation.predictions, evaluation.labels)
 
-    def draw_curves(self, run: Run) -> None:
-        train, test = read_curves(run.train_dir), read_curves(run.test_dir)
-        if train or test:
-            self.figures['curves'] = draw.draw_curves(train, test, 'Training and test')
-        else:
-            self.left_out.append(f'curves: no scalars in event files of {run.folder}')
+def _draw_masked(shown: Evaluation, batches: tf.data.Dataset, model: Model) -> Figure:
+    found = np.flatnonzero(~choose.is_wrong(shown))[:FOUND]
+    chosen = np.concatenate([found, choose.most_confident_mistakes(shown, CONFUSED)])
+    neither = choose.neither_class(shown)
+    titles = [
+        f'label {_names(shown.labels[index])}\npredicted {_names(shown.predictions[index])}'
+        f'\nother {neither[index]}'
+        for index in chosen
+    ]
+    title = 'Reconstructions from one class capsule each, the others set to zero'
+    if shown.labels.shape[1] > 1:
+        title += '\nfirst target blue, second orange; other class orange'
+    strips = _strips(shown, batches, model, chosen, neither[chosen])
+    return draw.draw_strips(strips, titles, title)
 
-    def draw_mistakes(self) -> None:
-        chosen = self._confident_mistakes(MISTAKES)
-        if not len(chosen):
-            self.left_out.append('mistakes: there are none')
-            return
-        missed, invented = choose.confused_scores(self._scores, self._labels, self._predictions)
-        titles = [
-            f'{_names(self._labels[index])} → {_names(self._predictions[index])}'
-            f'\n{missed[index]:.2f} → {invented[index]:.2f}\nexample {index}'
-            for index in chosen
-        ]
-        name = 'score' if self._model is None else self._model.confidence_name
-        title = f'Most confident mistakes: label → prediction, with the {name} of the class'
-        self.figures['mistakes'] = draw.draw_strips(self._strips(chosen), titles, title)
 
-    def draw_masked(self) -> None:
-        if not self._decodes:
-            self.left_out.append(f'masked_reconstructions, perturbation_*: {self._why}: decoder')
-            return
-        wrong = choose.is_wrong(self._labels, self._predictions, self._scores.shape[1])
-        confused = self._confident_mistakes(CONFUSED)
-        chosen = np.concatenate([np.flatnonzero(~wrong)[:FOUND], confused])
-        neither = choose.neither_class(self._scores, self._labels, self._predictions)
-        titles = [
-            f'label {_names(self._labels[index])}\npredicted {_names(self._predictions[index])}'
-            f'\nother {neither[index]}'
-            for index in chosen
-        ]
-        title = 'Reconstructions from one class capsule each, the others set to zero'
-        if self._labels.shape[1] > 1:
-            title += '\nfirst target blue, second orange; other class orange'
-        strips = self._strips(chosen, neither[chosen])
-        self.figures['masked_reconstructions'] = draw.draw_strips(strips, titles, title)
+def _draw_perturbations(
+    shown: Evaluation, batches: tf.data.Dataset, model: Model, left_out: list[str]
+) -> dict[str, Figure]:
+    examples, drawn = choose.examples_of_classes(shown), {}
+    classes = range(shown.scores.shape[1])
+    absent = ', '.join(str(number) for number in classes if number not in examples)
+    if absent:
+        left_out.append(f'perturbation of class {absent}: no example whose targets were found')
+    if not examples:
+        return {}
+    features = choose.gather_examples(batches, np.array(list(examples.values())))
+    routed: Any = model.route(tf.constant(features['images']))  # of a network that decodes
+    for number, own in zip(examples, routed.activation.numpy(), strict=True):
+        tiles = displayable(choose.decode_perturbations(model, own, number))
+        title = f'Class {number}: reconstructions while one dimension of its capsule changes'
+        drawn[f'perturbation_{number}'] = draw.draw_perturbations(tiles, choose.OFFSETS, title)
+    return drawn
 
-    def draw_perturbations(self) -> None:
-        if not self._decodes:
-            return
-        num_classes = self._scores.shape[1]
-        examples = choose.examples_of_classes(self._labels, self._predictions, num_classes)
-        absent = [str(number) for number in range(num_classes) if number not in examples]
-        if absent:
-            self.left_out.append(
-                f'perturbation of class {", ".join(absent)}: no example whose targets were found'
-            )
-        if not examples:
-            return
-        features = choose.gather_examples(self._batches, np.array(list(examples.values())))
-        capsules = self._model.route(tf.constant(features['images'])).activation.numpy()
-        for number, own in zip(examples, capsules, strict=True):
-            tiles = displayable(choose.decode_perturbations(self._model, own, number))
-            title = f'Class {number}: reconstructions while one dimension of its capsule changes'
-            figure = draw.draw_perturbations(tiles, choose.OFFSETS, title)
-            self.figures[f'perturbation_{number}'] = figure
 
-    def draw_logit_changes(self) -> None:
-        count, changes = min(ROUTED_EXAMPLES, len(self._labels)), None
-        if self._model is not None:
-            images = choose.gather_examples(self._batches, np.arange(count))['images']
-            changes = choose.measure_logit_changes(self._model, images, ROUTING_ITERATIONS)
-        if changes is None:
-            self.left_out.append(f'routing_logits: {self._why}: class capsules')
-            return
-        settled = ', '.join(f'{size:g} at iteration {n}' for n, size in draw.SETTLED.items())
-        title = (
-            f'How far routing logits move after {int(self._model.step.numpy()):,} training steps, '
-            f'over {count} images\nThose of a settled network move by {settled}'
-        )
-        own_iterations = self._model.hparams.routing
-        self.figures['routing_logits'] = draw.draw_logit_changes(changes, own_iterations, title)
+def _draw_logit_changes(shown: Evaluation, batches: tf.data.Dataset, model: Model) -> Figure | None:
+    count = min(ROUTED_EXAMPLES, shown.num_examples)
+    images = choose.gather_examples(batches, np.arange(count))['images']
+    changes = choose.measure_logit_changes(model, images, ROUTING_ITERATIONS)
+    if changes is None:
+        return None
+    settled = ', '.join(f'{size:g} at iteration {n}' for n, size in draw.SETTLED.items())
+    title = (
+        f'How far routing logits move after {int(model.step.numpy()):,} training steps, '
+        f'over {count} images\nThose of a settled network move by {settled}'
+    )
+    return draw.draw_logit_changes(changes, model.hparams.routing, title)
 
-    def _confident_mistakes(self, count: int) -> np.ndarray:
-        return choose.most_confident_mistakes(self._scores, self._labels, self._predictions, count)
 
-    def _strips(self, chosen: np.ndarray, neither: np.ndarray | None = None) -> list[Strip]:
-        """Inputs and, with a decoder, reconstructions of chosen examples.
-
-        Args:
-          chosen: indices of examples.
-          neither: [len(chosen)] a class for one more row, in place of the last label.
-        """
-        features = choose.gather_examples(self._batches, chosen)
-        labels = features['target_labels']
-        strips = [Strip('input', displayable(features['images']))]
-        if labels.shape[1] > 1:
-            strips.append(Strip('targets', overlay(displayable(features['target_images']))))
-        if not self._decodes:
-            return strips
-        rows = [('by label', labels), ('by prediction', self._predictions[chosen])]
-        if neither is not None:
-            other = np.concatenate([labels[:, :-1], neither[:, None]], axis=1)
-            rows.append(('by other class', other))
-        capsules = self._model.route(tf.constant(features['images'])).activation
-        for name, classes in rows:
-            images = choose.decode_capsules(self._model, capsules, classes)
-            strips.append(Strip(name, overlay(displayable(images))))
+def _strips(
+    shown: Evaluation,
+    batches: tf.data.Dataset,
+    model: Model | None,
+    chosen: np.ndarray,
+    neither: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Inputs and, with a decoder, what it draws of chosen examples' targets, and of `neither`."""
+    features = choose.gather_examples(batches, chosen)
+    labels = features['target_labels']
+    strips = {'input': displayable(features['images'])}
+    if labels.shape[1] > 1:
+        strips['targets'] = overlay(displayable(features['target_images']))
+    if model is None or not model.reconstructs:
         return strips
+    rows = {'by label': labels, 'by prediction': shown.predictions[chosen]}
+    if neither is not None:
+        rows['by other class'] = np.concatenate([labels[:, :-1], neither[:, None]], axis=1)
+    routed: Any = model.route(tf.constant(features['images']))  # of a network that decodes
+    for name, classes in rows.items():
+        images = choose.decode_capsules(model, routed.activation, classes)
+        strips[name] = overlay(displayable(images))
+    return strips
 
 
 def _names(classes: np.ndarray) -> str:

@@ -170,7 +170,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
     def test_pictures_beyond_a_row_go_below(self):
         pictures = np.linspace(0, 1, 11)[:, None, None, None] * np.ones((11, 2, 2, 3))
         titles = [str(number) for number in range(11)]
-        strips = [draw.Strip('first', pictures), draw.Strip('second', pictures[::-1])]
+        strips = {'first': pictures, 'second': pictures[::-1]}
         figure = draw.draw_strips(strips, titles, 'title')
         shown = [axes for axes in figure.axes if axes.images]
         self.assertLen(shown, 22)
@@ -182,7 +182,7 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_names_are_no_formulas(self):
         pictures = np.zeros((1, 2, 2, 3))
-        figure = draw.draw_strips([draw.Strip('$x', pictures)], ['$\\nonsense{$'], '$_^$')
+        figure = draw.draw_strips({'$x': pictures}, ['$\\nonsense{$'], '$_^$')
         self.assertEqual(figure.get_suptitle(), '$_^$')
 
     def test_routing_is_compared_with_a_settled_network(self):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 import layers
 from common import files
@@ -37,7 +38,7 @@ def write_report(
     drawn: Drawn,
     checkpoint: str,
 ) -> str:
-    """Writes the run's `test/report.html`, whole or not at all.
+    """Writes the run's `test/report.html`, whole or not at all, and returns its path.
 
     Args:
       run: with config.json.
@@ -46,9 +47,6 @@ def write_report(
       evaluation: what came of it.
       drawn: figures of it.
       checkpoint: path of the weights.
-
-    Returns:
-      The path of the page.
     """
     page = render_page(
         {
@@ -61,9 +59,9 @@ def write_report(
             'panel': _panel(model, batches, evaluation) if model.reconstructs else None,
             'has_decoder': model.reconstructs,
             'figures': [
-                (name, heading, _title(drawn.figures[name]), _embed(drawn.figures[name]))
+                (name, heading, _title(figure), embed_png(draw.encode_figure(figure)))
                 for name, heading in HEADINGS.items()
-                if name in drawn.figures
+                if (figure := drawn.figures.get(name))
             ],
             'left_out': drawn.left_out,
             'configuration': _configuration(run.config or {}),
@@ -104,19 +102,15 @@ def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> di
     """Everything the sliders' script computes with, fit for JSON.
 
     None if it would be too large, and of a decoder that the script does not know.
-
-    Weights are little-endian float16 in base64, [inputs, outputs] row-major, as in the layers.
     """
     if not isinstance(model.decoder, layers.Decoder):
         return None
     stages, info = model.decoder.stages, model.info
     if 2 * sum(stage.kernel.shape[0] * stage.kernel.shape[1] for stage in stages) > MAX_BYTES:
         return None
-    labels = evaluation.labels
-    chosen = {  # an example that was recognised, where there is one
-        **choose.examples_of_classes(labels, labels, info.num_classes),
-        **choose.examples_of_classes(labels, evaluation.predictions, info.num_classes),
-    }
+    of_any = evaluation._replace(predictions=evaluation.labels)
+    # An example that was recognised, where there is one.
+    chosen = choose.examples_of_classes(of_any) | choose.examples_of_classes(evaluation)
     images = choose.gather_examples(batches, np.array(list(chosen.values())))['images']
     routed: Any = model.route(tf.constant(images))  # of a network that decodes
     capsules = routed.activation.numpy()
@@ -143,23 +137,19 @@ def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> di
 
 
 def _half(variable) -> str:
-    values = np.asarray(variable.value.numpy(), '<f2')
-    return base64.b64encode(values.tobytes()).decode()
+    """[inputs, outputs] as little-endian float16 in base64, row-major."""
+    return base64.b64encode(variable.numpy().astype('<f2').tobytes()).decode()
 
 
-def _title(figure) -> str:
+def _title(figure: Figure) -> str:
     return figure.get_suptitle() or figure.axes[0].get_title()
-
-
-def _embed(figure) -> str:
-    return embed_png(draw.encode_figure(figure))
 
 
 def _configuration(config: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """config.json as tables: those of its parts that have names and values, then the rest."""
-    tables = [(name, part) for name, part in config.items() if isinstance(part, dict)]
-    rest = {name: part for name, part in config.items() if not isinstance(part, dict)}
+    tables = {name: part for name, part in config.items() if isinstance(part, dict)}
+    tables['run'] = {name: part for name, part in config.items() if name not in tables}
     return [
         (name, [(key, str(value)) for key, value in part.items() if value not in (None, '', [])])
-        for name, part in [*tables, ('run', rest)]
+        for name, part in tables.items()
     ]

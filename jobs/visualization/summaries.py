@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -11,30 +11,21 @@ import tensorflow as tf
 from common import files
 from jobs.run import Run
 from jobs.visualization import images
-from models import Model, optimizer
+from models import Model
 
 MOST_EXAMPLES = 8  # that a run shows at every checkpoint
 PICTURE_SCALE = 2  # TensorBoard shows small pictures at their size in pixels
 SHOWN_FLAGS = ('model', 'dataset', 'num_targets', 'batch_size', 'mixed_precision')
-STATISTICS: dict[str, Callable] = {  # release
-    'mean': np.mean,
-    'stddev': np.std,
-    'max': np.max,
-    'min': np.min,
-}
+STATISTICS = {'mean': 'mean', 'stddev': 'std', 'max': 'max', 'min': 'min'}  # release's: NumPy's
 FINAL_METRICS = (('final/wrong_percent', 'test wrong, %'), ('final/loss', 'test loss'))
 
 
 def fixed_batch(path: str, batches: tf.data.Dataset) -> dict[str, np.ndarray]:
-    """The first examples a run was trained on; the same ones after it is resumed.
+    """Features of the first examples a run was trained on; the same ones after it is resumed.
 
     Args:
       path: of the .npz that keeps them.
-      batches: feature batches, each iteration over them from the same one on; read where there is
-        no such file, or a damaged one.
-
-    Returns:
-      Features of at most `MOST_EXAMPLES` examples.
+      batches: feature batches, read where there is no such file, or a damaged one.
     """
     wanted = batches.element_spec
     try:
@@ -55,13 +46,7 @@ def fixed_batch(path: str, batches: tf.data.Dataset) -> dict[str, np.ndarray]:
 def write_losses(
     total: float, classification: float | None, reconstruction: tuple[float, ...]
 ) -> None:
-    """Scalars of a loss and its parts, under the same tags for training and test.
-
-    Args:
-      total: what training minimises.
-      classification: its part without reconstructions; None if not known.
-      reconstruction: a part for each target; empty without a decoder.
-    """
+    """Scalars of a loss and its known parts, under the same tags for training and test."""
     tf.summary.scalar('loss/total', total)
     if classification is not None:
         tf.summary.scalar('loss/classification', classification)
@@ -75,14 +60,7 @@ def write_released_batch(
     reconstruction: tuple[float, ...],
     hits: tuple[float, float],
 ) -> None:
-    """Scalars of training under the release's tags.
-
-    Args:
-      total: what training minimises.
-      classification: its part without reconstructions.
-      reconstruction: a part for each target; a second one has the tag `reconstruction_error_1`.
-      hits: how many examples of a batch are correct, and how many are almost.
-    """
+    """Scalars of training under the release's tags; `hits`, correct and almost, are counts."""
     tf.summary.scalar('total_loss', total)
     tf.summary.scalar('batch_classification_cost', classification)
     for number, loss in enumerate(reconstruction):
@@ -98,47 +76,28 @@ def write_released_counts(num_examples: int, num_wrong: int, num_almost: int) ->
     tf.summary.scalar('almost_wrong_prediction', num_examples - num_almost)
 
 
-def write_learning_rate(step: int, model: Model) -> None:
-    """Scalar of the learning rate that a step has."""
-    tf.summary.scalar('learning_rate', optimizer.learning_rate_at(step, model.hparams))
-
-
 def write_reconstructions(model: Model, features: dict[str, np.ndarray]) -> None:
     """A picture of inputs, targets and reconstructions; nothing for a model without decoder."""
     if not model.reconstructs:
         return
-    reconstructions = model(_tensors(features), training=False).reconstructions.numpy()
+    tensors = {name: tf.constant(value) for name, value in features.items()}
+    reconstructions = model(tensors, training=False).reconstructions.numpy()
     table = reconstruction_table(features, reconstructions)
-    tf.summary.image(
-        'reconstructions',
-        images.enlarge(table, PICTURE_SCALE)[None],
-        description='Input, target, reconstruction; a row for each target of each example.',
-    )
+    enlarged = table.repeat(PICTURE_SCALE, axis=0).repeat(PICTURE_SCALE, axis=1)
+    description = 'Input, target, reconstruction; a row for each target of each example.'
+    tf.summary.image('reconstructions', enlarged[None], description=description)
 
 
 def reconstruction_table(
     features: dict[str, np.ndarray], reconstructions: np.ndarray
 ) -> np.ndarray:
-    """Lays out input, target and reconstruction side by side.
+    """Input, target and reconstruction side by side, a row for each target: [rows, columns, 3].
 
-    Args:
-      features: images [batch, height, width, depth] and target_images.
-      reconstructions: [batch, targets, height, width, depth], as target_images.
-
-    Returns:
-      [rows, columns, 3] pixels in [0, 1]; one row of three pictures for each target.
+    The reconstructions are [batch, targets, height, width, depth], as the target images.
     """
-    columns = np.stack(
-        [
-            np.broadcast_to(
-                images.displayable(features['images'])[:, None],
-                images.displayable(reconstructions).shape,
-            ),
-            images.displayable(features['target_images']),
-            images.displayable(reconstructions),
-        ],
-        axis=2,
-    )  # [batch, targets, 3, height, width, 3]
+    targets, drawn = map(images.displayable, (features['target_images'], reconstructions))
+    inputs = np.broadcast_to(images.displayable(features['images'])[:, None], drawn.shape)
+    columns = np.stack([inputs, targets, drawn], axis=2)  # [batch, targets, 3, height, width, 3]
     return images.montage(columns.reshape(-1, *columns.shape[2:]))
 
 
@@ -152,8 +111,8 @@ def write_statistics(model: Model, features: dict[str, np.ndarray]) -> None:
         values = variable.numpy()
         tf.summary.histogram(name, values)
         for statistic, measure in STATISTICS.items():
-            tf.summary.scalar(f'{name}/{statistic}', measure(values))
-    inputs = _tensors(features)['images']
+            tf.summary.scalar(f'{name}/{statistic}', getattr(values, measure)())
+    inputs = tf.constant(features['images'])
     for layer in model.layers:
         if layer.name == 'conv1':
             tf.summary.histogram('conv1/activation', layer(inputs))
@@ -213,7 +172,3 @@ def _writing(directory: str, step: int) -> Iterator[None]:
     with writer.as_default(step):
         yield
     writer.close()
-
-
-def _tensors(features: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(value) for name, value in features.items()}
