@@ -1,10 +1,12 @@
 """Networks by name, hyper-parameters and the released checkpoint format."""
 
+from typing import Any
+
 from common.errors import UserError
 from models.capsule_model import CapsuleModel
 from models.conv_model import BaselineModel, PaperBaselineModel
 from models.hparams import HParams
-from models.model import ImageInfo, Inferred, Losses, Model
+from models.model import Inferred, Losses, Model
 
 MODELS: dict[str, type[Model]] = {
     'capsule': CapsuleModel,
@@ -17,7 +19,7 @@ class ModelError(UserError):
     """A model cannot be built for these images; one line."""
 
 
-def build_model(name: str, hparams: HParams, info: ImageInfo, seed: int = 0) -> Model:
+def build_model(name: str, hparams: HParams, info: Any, seed: int = 0) -> Model:
     """A model with its variables built.
 
     Args:
@@ -49,15 +51,3 @@ def describe_choices() -> str:
         f'Networks (--model): {", ".join(MODELS)}\n'
         f'Hyper-parameters (--hparams_override=key=value,...):\n{HParams.describe()}'
     )
-
-
-__all__ = [
-    'MODELS',
-    'HParams',
-    'Inferred',
-    'Losses',
-    'Model',
-    'ModelError',
-    'build_model',
-    'describe_choices',
-]

@@ -8,7 +8,7 @@ from keras import ops
 
 import layers
 from models.hparams import HParams
-from models.model import Features, ImageInfo, Inferred, Model
+from models.model import Features, Inferred, Model
 
 CONV1_CHANNELS = 256  # paper Section 4
 KERNEL_SIZE = 9  # of both convolutions, paper Section 4
@@ -21,7 +21,7 @@ class CapsuleModel(Model):
 
     score_name = 'length'
 
-    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
+    def __init__(self, hparams: HParams, info: Any, seed: int = 0, **kwargs: Any):
         super().__init__(hparams, info, seed, **kwargs)
         self.conv1 = keras.layers.Conv2D(
             CONV1_CHANNELS,
@@ -56,25 +56,21 @@ class CapsuleModel(Model):
             self.decoder = layers.Decoder(info.height, info.width, info.depth, name='recons')
 
     def build(self, input_shape: tuple | None = None) -> None:
-        self.conv1.build((None, self.info.height, self.info.width, self.info.depth))
-        grid = self._grid_shape()
+        image = (None, self.info.height, self.info.width, self.info.depth)
+        self.conv1.build(image)
+        *maps, channels = self.conv1.compute_output_shape(image)
+        grid = (*maps, 1, channels)  # one input capsule of all channels
         self.primary_capsules.build(grid)
         _, height, width, types, atoms = self.primary_capsules.compute_output_shape(grid)
         self.class_capsules.build((None, types * height * width, atoms))
         if self.decoder is not None:
             self.decoder.build((None, self.info.num_classes, CLASS_ATOMS))
 
-    def _grid_shape(self) -> tuple:
-        """Shape of what the primary capsules see: one input capsule of all channels."""
-        image = (None, self.info.height, self.info.width, self.info.depth)
-        batch, height, width, channels = self.conv1.compute_output_shape(image)
-        return (batch, height, width, 1, channels)
-
     def refresh(self) -> None:
         self.primary_capsules.refresh_spectrum()
 
     def call(self, features: Features, training: bool = False) -> Inferred:
-        primary = ops.cast(self.primary(features['images'], training), 'float32')
+        primary = self.primary(features['images'], training)
         capsules = self.class_capsules(primary)  # [batch, classes, atoms]
         reconstructions = None
         if self.decoder is not None:
@@ -82,14 +78,13 @@ class CapsuleModel(Model):
         return Inferred(self.scores(capsules), reconstructions)
 
     def primary(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """[batch, height, width, depth] images -> [batch, primary capsules, 8]."""
+        """[batch, height, width, depth] images -> [batch, primary capsules, 8] float32."""
         maps = ops.expand_dims(self.conv1(images), 3)  # [batch, y, x, 1, 256]
         grid = self.primary_capsules(maps, training=training)  # [batch, y, x, types, 8]
-        return layers.flatten_grid(grid)
+        return ops.cast(layers.flatten_grid(grid), 'float32')
 
     def route(self, images: tf.Tensor, iterations: int | None = None) -> layers.Routed:
-        primary = ops.cast(self.primary(images), 'float32')
-        return self.class_capsules.route(primary, iterations)
+        return self.class_capsules.route(self.primary(images), iterations)
 
     def released_variables(self) -> dict[str, keras.Variable]:
         variables = {

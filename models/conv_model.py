@@ -6,22 +6,34 @@ import keras
 import tensorflow as tf
 
 from models.hparams import HParams
-from models.model import Features, ImageInfo, Inferred, Model
+from models.model import Features, Inferred, Model
 
 DROPOUT_RATE = 0.5  # the paper gives none; Srivastava et al. (2014) use 0.5 for hidden layers
 
 
 class ConvModel(Model):
-    """A stack of convolutions and fully connected layers that ends in one logit a class."""
+    """5x5 convolutions and fully connected layers that end in one logit a class."""
 
-    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
+    channels: tuple[int, ...]  # of each convolution
+    units: tuple[int, ...]  # of each fully connected layer before the logits
+    pools = False  # by 2 after each convolution
+    padding: str | None = None  # in place of the hyper-parameter
+
+    def __init__(self, hparams: HParams, info: Any, seed: int = 0, **kwargs: Any):
         super().__init__(hparams, info, seed, **kwargs)
-        self.convolutions: list[keras.layers.Conv2D] = []
-        self.pool: keras.layers.MaxPooling2D | None = None  # after each convolution
-        self.fully_connected: list[keras.layers.Dense] = []
         self.softmax_layer = keras.layers.Dense(
             info.num_classes, dtype='float32', name='softmax_layer', **_initializers(0.1)
         )
+        convolution = {'padding': (self.padding or hparams.padding).lower(), 'activation': 'relu'}
+        self.convolutions = [
+            keras.layers.Conv2D(count, 5, name=f'conv{n}', **convolution, **_initializers(0.05))
+            for n, count in enumerate(self.channels, 1)
+        ]
+        self.pool = keras.layers.MaxPooling2D(2, strides=2, padding='same') if self.pools else None
+        self.fully_connected = [
+            keras.layers.Dense(count, activation='relu', name=f'fc{n}', **_initializers(0.1))
+            for n, count in enumerate(self.units, 1)
+        ]
 
     def build(self, input_shape: tuple | None = None) -> None:
         shape = (None, self.info.height, self.info.width, self.info.depth)
@@ -68,14 +80,7 @@ class ConvModel(Model):
 class BaselineModel(ConvModel):
     """The release's baseline: two 5x5 convolutions, each pooled by 2, and 1,024 units."""
 
-    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
-        super().__init__(hparams, info, seed, **kwargs)
-        self.convolutions = [
-            _convolution(f'conv{number}', channels, hparams.padding)
-            for number, channels in enumerate((512, 256), 1)
-        ]
-        self.pool = keras.layers.MaxPooling2D(2, strides=2, padding='same')
-        self.fully_connected = [_dense('fc1', 1024)]
+    channels, units, pools = (512, 256), (1024,), True
 
 
 class PaperBaselineModel(ConvModel):
@@ -85,34 +90,13 @@ class PaperBaselineModel(ConvModel):
     the `padding` hyper-parameter has no say here.
     """
 
-    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
-        super().__init__(hparams, info, seed, **kwargs)
-        self.convolutions = [
-            _convolution(f'conv{number}', channels, 'SAME')
-            for number, channels in enumerate((256, 256, 128), 1)
-        ]
-        self.fully_connected = [_dense('fc1', 328), _dense('fc2', 192)]
+    channels, units, padding = (256, 256, 128), (328, 192), 'SAME'
 
     def drop(self, hidden: tf.Tensor) -> tf.Tensor:
         # A function of the step, so that a resumed run drops the same units.
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.random.fold_in([self.seed, self.step], replica)
         return tf.nn.experimental.stateless_dropout(hidden, rate=DROPOUT_RATE, seed=seed)
-
-
-def _convolution(name: str, channels: int, padding: str) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
-        channels,
-        5,
-        padding=padding.lower(),
-        activation='relu',
-        name=name,
-        **_initializers(0.05),
-    )
-
-
-def _dense(name: str, units: int) -> keras.layers.Dense:
-    return keras.layers.Dense(units, activation='relu', name=name, **_initializers(0.1))
 
 
 def _initializers(stddev: float) -> dict[str, keras.initializers.Initializer]:

@@ -7,10 +7,12 @@ from typing import Any
 from common.errors import UserError
 from layers import CONV_METHODS, LOSSES, ROUTINGS
 
-LARGEST = 2**31 - 1  # what TensorFlow counts to
 LARGEST_REAL = 3.4e38  # a float32 beyond is infinite
-MOST_CAPSULES = 4096  # types; 2.7 GB of weights
-MOST_ITERATIONS = 1000  # of routing, each a part of the graph
+HIGHEST = {  # of those that start at 1
+    'decay_steps': 2**31 - 1,  # what TensorFlow counts to
+    'num_prime_capsules': 4096,  # 2.7 GB of weights
+    'routing': 1000,  # iterations, each a part of the graph
+}
 
 
 class HParamsError(UserError):
@@ -67,15 +69,11 @@ class HParams:
             if (choices := field.metadata['choices'])
         } | {
             'decay_rate': (0 < self.decay_rate <= 1, 'in (0, 1]'),
-            'decay_steps': (1 <= self.decay_steps <= LARGEST, f'from 1 to {LARGEST}'),
             'learning_rate': (0 < self.learning_rate <= LARGEST_REAL, 'positive and finite'),
-            'num_prime_capsules': (
-                1 <= self.num_prime_capsules <= MOST_CAPSULES,
-                f'from 1 to {MOST_CAPSULES}',
-            ),
             'padding': (self.padding in ('VALID', 'SAME'), 'VALID or SAME'),
-            'routing': (1 <= self.routing <= MOST_ITERATIONS, f'from 1 to {MOST_ITERATIONS}'),
         }
+        for name, highest in HIGHEST.items():
+            rules[name] = (1 <= getattr(self, name) <= highest, f'from 1 to {highest}')
         for name, (holds, rule) in rules.items():
             if not holds:
                 raise HParamsError(f'{name} must be {rule}, got {getattr(self, name)!r}')

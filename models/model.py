@@ -1,7 +1,7 @@
 """What all models share: losses, one training step, one evaluation step."""
 
 import functools
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,21 +12,6 @@ from models import optimizer
 from models.hparams import HParams
 
 Features = dict[str, tf.Tensor]
-
-
-class ImageInfo(Protocol):
-    """What a network must know of a data set; `input_data.DatasetInfo` has it."""
-
-    @property
-    def height(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def depth(self) -> int: ...
-    @property
-    def num_classes(self) -> int: ...
-    @property
-    def num_targets(self) -> int: ...
 
 
 class Inferred(NamedTuple):
@@ -63,18 +48,18 @@ class Model(keras.Model):
 
     Args:
       hparams: hyper-parameters.
-      info: sizes and counts of the data set.
+      info: sizes and counts of the data set, an `input_data.DatasetInfo`.
       seed: of whatever training draws (dropout).
     """
 
     score_name: str = 'score'  # of a class: a logit, or the 'length' of its capsule
 
-    def __init__(self, hparams: HParams, info: ImageInfo, seed: int = 0, **kwargs: Any):
+    def __init__(self, hparams: HParams, info: Any, seed: int = 0, **kwargs: Any):
         # Layers have precisions of their own. Features hold labels and target images beside the
         # network's input, and routing is called past its layer: nothing here may be cast.
         super().__init__(dtype='float32', autocast=False, **kwargs)
         self.hparams = hparams
-        self.info: Any = info  # jobs find more in it
+        self.info = info
         self.seed = seed
         self.decoder: Any = None  # a layer: masked class capsules -> image
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name='step')

@@ -6,16 +6,16 @@ its released name, Adam's moments as NAME/Adam and NAME/Adam_1, and the float32 
 beta1_power, beta2_power and global_step.
 """
 
+import itertools
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from common.errors import UserError, drop_marks
 from models import optimizer
-from models.checkpoint import folder as checkpoint_folder
-from models.checkpoint import index_guard
-from models.checkpoint.folder import PREFIX
+from models.checkpoint import folder, index_guard
 from models.model import Model
 
 FIRST_MOMENT, SECOND_MOMENT = 'Adam', 'Adam_1'
@@ -49,9 +49,8 @@ def save(directory: str, model: Model, step: int, keep: int = 0) -> str:
     Raises:
       OSError: if the directory cannot be made or written.
     """
-    folder = pathlib.Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = path_of(directory, step)
+    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
+    path = folder.path_of(directory, step)
     tensors = _tensors(model, step)
     try:
         tf.raw_ops.SaveV2(
@@ -61,29 +60,14 @@ def save(directory: str, model: Model, step: int, keep: int = 0) -> str:
             tensors=list(tensors.values()),
         )
     except tf.errors.OpError as error:
-        checkpoint_folder.remove_unfinished(folder)
+        folder.remove_unfinished(directory)
         raise OSError(f'{path}: cannot be written: {_first_line(error)}') from error
-    older = [known for known in steps(directory) if known < step]
+    older = [known for known in folder.steps(directory) if known < step]
     dropped = older[: max(0, len(older) + 1 - keep)] if keep else []
-    checkpoint_folder.write_state(folder, [*older[len(dropped) :], step])
+    folder.write_state(directory, [*older[len(dropped) :], step])
     if dropped:
-        checkpoint_folder.remove_up_to(folder, dropped[-1])
+        folder.remove_up_to(directory, dropped[-1])
     return path
-
-
-def tidy(directory: str) -> None:
-    """Clears up after a `save` that was cut off; call where nobody else saves.
-
-    Removes files that were never finished, and names the newest checkpoint in `checkpoint`.
-
-    Raises:
-      OSError: if the directory cannot be written.
-    """
-    folder = pathlib.Path(directory)
-    checkpoint_folder.remove_unfinished(folder)
-    known = steps(directory)
-    if known:
-        checkpoint_folder.write_state(folder, known)
 
 
 def restore(path: str, model: Model, with_moments: bool = True) -> int:
@@ -101,20 +85,13 @@ def restore(path: str, model: Model, with_moments: bool = True) -> int:
     """
     reader = _open(path)
     shapes = reader.get_variable_to_shape_map()
-    wanted = {name: model.released_shape(name) for name in model.released_variables()}
-    _check_match(path, shapes, wanted)
-    has_moments = with_moments and all(f'{name}/{FIRST_MOMENT}' in shapes for name in wanted)
+    targets = model.tf_variables()
+    has_moments = with_moments and all(f'{name}/{FIRST_MOMENT}' in shapes for name in targets)
+    _check_match(path, shapes, model, targets)
     if has_moments:
-        moments = {
-            f'{name}/{slot}': wanted[name]
-            for name in wanted
-            for slot in (FIRST_MOMENT, SECOND_MOMENT)
-        }
-        _check_match(path, shapes, moments)
-    variables = model.tf_variables()
-    targets = dict(variables)
-    if has_moments:
-        targets.update(_moments(model))
+        moments = _moments(model)
+        _check_match(path, shapes, model, moments)
+        targets |= moments
     values = {name: _read_finite(reader, path, name) for name in targets}
     step = step_of(path)
     for name, variable in targets.items():
@@ -126,26 +103,9 @@ def restore(path: str, model: Model, with_moments: bool = True) -> int:
     return step
 
 
-def latest(directory: str) -> str | None:
-    """Path of the newest complete checkpoint in a directory, or None."""
-    known = steps(directory)
-    return path_of(directory, known[-1]) if known else None
-
-
-def path_of(directory: str, step: int) -> str:
-    """Path of the checkpoint of a step."""
-    return str(pathlib.Path(directory) / f'{PREFIX}-{step}')
-
-
-def named_step(path: str) -> int | None:
-    """The step that the name of a checkpoint says."""
-    _, _, digits = path.rpartition(f'{PREFIX}-')
-    return int(digits) if digits.isdecimal() else None
-
-
 def check_name(path: str) -> None:
     """Raises CheckpointError unless a checkpoint holds the step that its name says."""
-    step, named = step_of(path), named_step(path)
+    step, named = step_of(path), folder.named_step(path)
     if step != named:
         raise CheckpointError(
             f'checkpoint {path}: found global_step {step}; expected {named}, as it is named'
@@ -167,7 +127,7 @@ def step_of(path: str) -> int:
     if step.shape or not 0 <= step < LARGEST_STEP:
         found = str(step.tolist())[:40]
         raise CheckpointError(f'checkpoint {path}: found global_step {found}; expected a step')
-    named = named_step(path)
+    named = folder.named_step(path)
     if named is not None and named < LARGEST_STEP and np.float32(named) == step:
         return named
     return int(step)
@@ -189,16 +149,6 @@ def verify(path: str) -> None:
         _read(reader, path, name)
 
 
-def steps(directory: str) -> list[int]:
-    """Steps of the complete checkpoints in a directory, lowest first."""
-    found = (path.name[len(PREFIX) + 1 : -len('.index')] for path in _index_files(directory))
-    return sorted(int(step) for step in found if step.isdecimal())
-
-
-def _index_files(directory: str):
-    return pathlib.Path(directory).glob(f'{PREFIX}-*.index')
-
-
 def _tensors(model: Model, step: int) -> dict[str, np.ndarray | tf.Tensor]:
     """Everything a checkpoint of the model holds, by name, in released shapes."""
     beta1_power, beta2_power = optimizer.beta_powers(step)
@@ -208,27 +158,28 @@ def _tensors(model: Model, step: int) -> dict[str, np.ndarray | tf.Tensor]:
         'global_step': np.float32(step),
     }
     for name, variable in {**model.tf_variables(), **_moments(model)}.items():
-        trained = name.removesuffix(f'/{FIRST_MOMENT}').removesuffix(f'/{SECOND_MOMENT}')
-        tensors[name] = tf.reshape(variable, model.released_shape(trained))
+        tensors[name] = tf.reshape(variable, _released_shape(model, name))
     return tensors
 
 
+def _released_shape(model: Model, name: str) -> tuple[int, ...]:
+    """Shape of a variable or a moment of it."""
+    variable = name.removesuffix(f'/{FIRST_MOMENT}').removesuffix(f'/{SECOND_MOMENT}')
+    return model.released_shape(variable)
+
+
 def _moments(model: Model) -> dict[str, tf.Variable]:
-    adam = model.adam
-    moments = {}
-    rows = zip(model.tf_variables(), adam.first_moments, adam.second_moments, strict=True)
-    for name, first, second in rows:
-        moments[f'{name}/{FIRST_MOMENT}'] = first
-        moments[f'{name}/{SECOND_MOMENT}'] = second
-    return moments
+    slots = itertools.product((FIRST_MOMENT, SECOND_MOMENT), model.tf_variables())
+    names = [f'{name}/{slot}' for slot, name in slots]
+    return dict(zip(names, model.adam.moments, strict=True))
 
 
 def check_exists(path: str) -> None:
     """Raises CheckpointError unless there is a checkpoint at `path`; says what is there."""
     if not pathlib.Path(f'{path}.index').is_file():
-        folder = pathlib.Path(path).parent
-        others = ', '.join(f'{PREFIX}-{step}' for step in steps(str(folder))[-5:])
-        found = f'newest there: {others}' if others else f'no {PREFIX}-* in {folder}'
+        parent = pathlib.Path(path).parent
+        others = ', '.join(f'{folder.PREFIX}-{step}' for step in folder.steps(parent)[-5:])
+        found = f'newest there: {others}' if others else f'no {folder.PREFIX}-* in {parent}'
         raise CheckpointError(f'checkpoint {path}: no file {path}.index; {found}')
 
 
@@ -261,8 +212,11 @@ def _read_finite(reader, path: str, name: str) -> np.ndarray:
     return value
 
 
-def _check_match(path: str, found: dict[str, list[int]], wanted: dict[str, tuple]) -> None:
-    for name, shape in wanted.items():
+def _check_match(
+    path: str, found: dict[str, list[int]], model: Model, wanted: Iterable[str]
+) -> None:
+    for name in wanted:
+        shape = _released_shape(model, name)
         if name not in found:
             trained = sorted(key for key in found if key.endswith(('weights', 'biases')))
             raise MismatchError(
