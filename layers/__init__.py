@@ -23,28 +23,3 @@ from layers.routing import (
     route_votes,
     squash,
 )
-
-__all__ = [
-    'CONV_METHODS',
-    'LOSSES',
-    'ROUTINGS',
-    'Capsule',
-    'ConvCapsule',
-    'Decoder',
-    'Hits',
-    'Routed',
-    'capsule_lengths',
-    'count_hits',
-    'coupling_coefficients',
-    'flatten_grid',
-    'margin_loss',
-    'margin_paper_loss',
-    'mask_capsules',
-    'reconstruction_loss',
-    'route',
-    'route_votes',
-    'sigmoid_loss',
-    'softmax_loss',
-    'squash',
-    'top_classes',
-]

@@ -57,11 +57,8 @@ class Capsule(keras.layers.Layer):
         check_positive(out_capsules=out_capsules, out_atoms=out_atoms)
         routing.check_iterations(iterations)
         check_one_of(routing.ROUTINGS, method=method)
-        self.out_capsules = out_capsules
-        self.out_atoms = out_atoms
-        self.iterations = iterations
-        self.leaky = leaky
-        self.method = method
+        self.out_capsules, self.out_atoms = out_capsules, out_atoms
+        self.iterations, self.leaky, self.method = iterations, leaky, method
 
     def build(self, input_shape: tuple) -> None:
         check_axes('Capsule', input_shape, ('in_capsules', 'in_atoms'))
@@ -80,12 +77,7 @@ class Capsule(keras.layers.Layer):
         return self._route(inputs, self.iterations, with_coupling=False).activation
 
     def route(self, inputs: Tensor, iterations: int | None = None) -> routing.Routed:
-        """Like calling the layer, with the couplings and routing logits too.
-
-        Args:
-          inputs: [batch, in_capsules, in_atoms].
-          iterations: of routing, in place of the layer's own number.
-        """
+        """Like calling the layer, with couplings and routing logits, after so many iterations."""
         return self._route(inputs, iterations or self.iterations, with_coupling=True)
 
     def _route(self, inputs: Tensor, iterations: int, with_coupling: bool) -> routing.Routed:

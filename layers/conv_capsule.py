@@ -66,24 +66,15 @@ class ConvCapsule(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        check_positive(
-            out_capsules=out_capsules,
-            out_atoms=out_atoms,
-            kernel_size=kernel_size,
-            strides=strides,
-        )
+        check_positive(out_capsules=out_capsules, out_atoms=out_atoms)
+        check_positive(kernel_size=kernel_size, strides=strides)
         routing.check_iterations(iterations)
         if str(padding).lower() not in ('valid', 'same'):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}.")
         check_one_of(CONV_METHODS, method=method)
-        self.out_capsules = out_capsules
-        self.out_atoms = out_atoms
-        self.method = method
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding.lower()
-        self.iterations = iterations
-        self.leaky = leaky
+        self.out_capsules, self.out_atoms = out_capsules, out_atoms
+        self.kernel_size, self.strides, self.padding = kernel_size, strides, padding.lower()
+        self.iterations, self.leaky, self.method = iterations, leaky, method
 
     def build(self, input_shape: tuple) -> None:
         check_axes('ConvCapsule', input_shape, ('height', 'width', 'in_capsules', 'in_atoms'))
@@ -177,11 +168,7 @@ class ConvCapsule(keras.layers.Layer):
 def flatten_grid(capsules: Tensor) -> Tensor:
     """Lists the capsules of a grid type by type: index = type * H * W + y * W + x (release).
 
-    Args:
-      capsules: [batch, height, width, types, atoms].
-
-    Returns:
-      [batch, types * height * width, atoms]
+    [batch, height, width, types, atoms] -> [batch, types * height * width, atoms]
     """
     height, width, types, atoms = capsules.shape[1:]
     by_type = ops.transpose(capsules, (0, 3, 1, 2, 4))  # [batch, types, height, width, atoms]

@@ -75,23 +75,14 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def reconstruction_loss(reconstructions: Tensor, target_images: Tensor) -> Tensor:
     """Squared error summed over an image, averaged over the batch, times 0.0005 (Section 4.1).
 
-    Args:
-      reconstructions: [batch, targets, height, width, depth].
-      target_images: the same shape.
-
-    Returns:
-      [targets], one loss for each.
+    Images are [batch, targets, height, width, depth]; the result is [targets], one loss for each.
     """
     squared_error = ops.sum(ops.square(reconstructions - target_images), axis=(2, 3, 4))
     return RECONSTRUCTION_WEIGHT * ops.mean(squared_error, axis=0)
 
 
 def top_classes(scores: Tensor, num_targets: int) -> Tensor:
-    """The classes of the highest scores, best first; of equal scores the lower class.
-
-    Returns:
-      [batch, num_targets] int32.
-    """
+    """[batch, num_targets] int32 classes of the highest scores, best first; of equal the lower."""
     return ops.cast(ops.top_k(scores, num_targets)[1], 'int32')
 
 

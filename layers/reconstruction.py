@@ -13,15 +13,7 @@ HIDDEN_UNITS = (512, 1024)  # paper Fig. 2
 
 
 def mask_capsules(capsules: Tensor, targets: Tensor) -> Tensor:
-    """Keeps one class capsule of each example and sets all others to zero.
-
-    Args:
-      capsules: [batch, classes, atoms] class capsules.
-      targets: [batch] integers, the class to keep in each example.
-
-    Returns:
-      [batch, classes, atoms]
-    """
+    """Keeps the class capsule [batch, classes, atoms] of each target [batch], zeroes all others."""
     keep = ops.one_hot(targets, capsules.shape[1], dtype=capsules.dtype)  # [batch, classes]
     return capsules * keep[..., None]
 
@@ -34,8 +26,7 @@ class Decoder(keras.layers.Layer):
     weights can be exchanged; the image given back is channel-last.
 
     Args:
-      height: of the image, in pixels.
-      width: of the image, in pixels.
+      height, width: of the image, in pixels.
       depth: channels of the image.
 
     Input shape:
@@ -52,9 +43,7 @@ class Decoder(keras.layers.Layer):
     def __init__(self, height: int, width: int, depth: int, **kwargs: Any):
         super().__init__(**kwargs)
         check_positive(height=height, width=width, depth=depth)
-        self.height = height
-        self.width = width
-        self.depth = depth
+        self.height, self.width, self.depth = height, width, depth
         units = (*HIDDEN_UNITS, height * width * depth)
         activations = ('relu', 'relu', 'sigmoid')
         self.stages = [

@@ -37,11 +37,8 @@ def squash(preactivation: Tensor, axis: int = -1) -> Tensor:
     release divides by |s| and is NaN at s = 0, this is 0 there and so is its gradient.
 
     Args:
-      preactivation: float tensor of any shape.
+      preactivation: float tensor of any shape; the result has the same.
       axis: the axis that holds the atoms of one capsule.
-
-    Returns:
-      A tensor of the same shape.
     """
     squared_norm = ops.sum(ops.square(preactivation), axis=axis, keepdims=True)
     is_zero = ops.equal(squared_norm, 0)
@@ -54,11 +51,7 @@ def squash(preactivation: Tensor, axis: int = -1) -> Tensor:
 def capsule_lengths(capsules: Tensor) -> Tensor:
     """Lengths ‖v_j‖, how sure a capsule is that its entity is there (paper Section 2).
 
-    Args:
-      capsules: [..., atoms] float tensor.
-
-    Returns:
-      [...] in float32 or wider; 1e-15 in place of 0.
+    [..., atoms] -> [...] in float32 or wider; 1e-15 in place of 0.
     """
     capsules = ops.cast(capsules, keras.backend.result_type(capsules.dtype, 'float32'))
     squared = ops.sum(ops.square(capsules), axis=-1)
@@ -77,9 +70,6 @@ def coupling_coefficients(routing_logits: Tensor, leaky: bool = False, axis: int
       routing_logits: [..., in_capsules, out_capsules] float tensor b_ij (for axis=-1).
       leaky: whether to add the zero logit.
       axis: the axis of the *output* capsules.
-
-    Returns:
-      A tensor of the same shape.
     """
     # Spelled out: four times as fast as the library's softmax along a first axis (CPU).
     highest = ops.max(routing_logits, axis=axis, keepdims=True)

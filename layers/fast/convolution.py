@@ -31,8 +31,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from layers.fast.tiles import cut_kernel, cut_maps, plan_axis
-from layers.fast.transforms import make_transforms
+from layers.fast.transforms import cut_kernel, cut_maps, make_transforms, plan_axis
 
 Tensor = Any
 
@@ -83,13 +82,7 @@ def convolve(
 
 
 def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) -> Tensor | None:
-    """The kernel's side of the products, the same for every batch.
-
-    Args:
-      shape: [batch, height, width, in_channels] of the input.
-      kernel: [size, size, in_channels, out_channels] float32.
-      stride: along both axes.
-      padding: 'valid' or 'same'.
+    """The kernel's side of the products, the same for every batch of a shape.
 
     Returns:
       [R, stride * stride * in_channels, out_channels]; None if that is too large to be kept.
@@ -109,16 +102,10 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
     """Whether this convolution is faster in the frequency domain than directly, on a CPU.
 
-    Args:
-      shape: [batch, height, width, in_channels] of the input; a batch of None is a large one.
-      kernel_shape: [size, size, in_channels, out_channels].
-      stride: along both axes.
-      padding: 'valid' or 'same'.
+    Shapes are those of `convolve`'s arguments; a batch of None is a large one.
     """
     size, _, in_channels, out_channels = kernel_shape
-    if min(in_channels, out_channels) < MIN_CHANNELS:
-        return False
-    if shape[0] is not None and shape[0] < MIN_BATCH:
+    if min(in_channels, out_channels) < MIN_CHANNELS or (shape[0] or MIN_BATCH) < MIN_BATCH:
         return False
     taps = -(-size // stride)
     y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
@@ -132,14 +119,7 @@ def _multiply(spectrum: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
 
     In one piece, it and its gradient would be the largest tensors of a training step (800 MB
     each for CIFAR-10). The gradient makes the pieces again, in less time than storing takes.
-
-    Args:
-      spectrum: [R, tiles * batch, c] of the maps.
-      phases: [T * T, c * out_channels] of the kernel.
-      matrix: [R, T * T], KERNEL.
-
-    Returns:
-      [R, tiles * batch, out_channels]
+    [R, tiles * batch, c], [T * T, c * out_channels], [R, T * T] -> [R, tiles * batch, out_channels]
     """
     channels = spectrum.shape[-1]
     count = min(len(matrix), -(-_spectrum_bytes(matrix, phases) // PIECE_BYTES))

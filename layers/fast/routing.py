@@ -22,7 +22,7 @@ what the tests compare with.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras import ops
 
@@ -34,13 +34,6 @@ Tensor = Any
 CHUNK_BYTES = 4 << 20  # [out_capsules, batch, in_atoms, chunk] on a CPU: fastest of 1 to 16 MiB
 GPU_CHUNK_BYTES = 1 << 30  # a GPU wants few large products
 USUAL_BATCH = 128  # for a batch whose size is not known
-
-
-class Chunks(NamedTuple):
-    """Inputs and weights cut along the input capsules."""
-
-    inputs: Tensor  # [chunks, batch, in_atoms, n]
-    weights: Tensor  # [chunks, out_capsules, in_atoms * n, out_atoms]
 
 
 def route(
@@ -97,10 +90,11 @@ def route(
     return routing.Routed(activation, coupling, logits)
 
 
-def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> Chunks:
+def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> tuple[Tensor, Tensor]:
     """Lays inputs and weights out by chunk of input capsules, the longest axis last.
 
-    What is missing to a last full chunk is filled with zeros: such capsules vote for nothing.
+    [chunks, batch, in_atoms, n], [chunks, out_capsules, in_atoms * n, out_atoms]. What is missing
+    to a last full chunk is filled with zeros: such capsules vote for nothing.
     """
     in_capsules, in_atoms, _ = weights.shape
     count = count_chunks(inputs.shape, out_capsules)
@@ -111,10 +105,9 @@ def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> Chunks:
     inputs = ops.reshape(inputs, (-1, count, size, in_atoms))
     weights = ops.reshape(weights, (count, size, in_atoms, out_capsules, -1))
     weights = ops.transpose(weights, (0, 3, 2, 1, 4))  # [chunks, out, in_atoms, n, out_atoms]
-    return Chunks(
-        inputs=ops.transpose(inputs, (1, 0, 3, 2)),  # [chunks, batch, in_atoms, n]
-        weights=ops.reshape(weights, (count, out_capsules, in_atoms * size, -1)),
-    )
+    weights = ops.reshape(weights, (count, out_capsules, in_atoms * size, -1))
+    inputs = ops.transpose(inputs, (1, 0, 3, 2))  # [chunks, batch, in_atoms, n]
+    return inputs, weights
 
 
 def count_chunks(inputs_shape: tuple, out_capsules: int) -> int:
@@ -133,13 +126,9 @@ def _measure_logits(inputs: Tensor, weights: Tensor, total: Tensor) -> Tensor:
 
 
 def _iterate(
-    chunks: Chunks, biases: Tensor, total: Tensor, iterations: int, leaky: bool
+    chunks: tuple[Tensor, Tensor], biases: Tensor, total: Tensor, iterations: int, leaky: bool
 ) -> tuple[Tensor, Tensor]:
-    """Iterations 2, 3, ... of Procedure 1, given the first one's activation as `total`.
-
-    Returns:
-      The last activation and the sum of all those before it, [out_capsules, batch, out_atoms] both.
-    """
+    """Iterations 2, 3, ... of Procedure 1: the last activation, the sum of all those before it."""
     route_on = _make_iteration(leaky)
     activation = total
     for iteration in range(1, iterations):
