@@ -22,7 +22,10 @@ def explain_error(error: BaseException) -> str | None:
     from absl import flags
 
     if isinstance(error, flags.Error):
-        return _one_line(_flag_fault(error))
+        text = str(error)
+        for pattern, words in _FLAG_WORDS:
+            text = re.sub(pattern, words, text, flags=re.DOTALL)
+        return _one_line(text)
     if isinstance(error, UserError):
         return _one_line(str(error))
     if isinstance(error, OSError):
@@ -49,14 +52,6 @@ def drop_marks(text: str) -> str:
 def printable(text: str) -> str:
     """Without the characters that a terminal obeys, which the names of files may hold."""
     return ''.join(character if character.isprintable() else ' ' for character in text)
-
-
-def _flag_fault(error: Exception) -> str:
-    """What absl says of a flag, with what it expected in plain words."""
-    text = str(error)
-    for pattern, words in _FLAG_WORDS:
-        text = re.sub(pattern, words, text, flags=re.DOTALL)
-    return text
 
 
 def _one_line(text: str) -> str:

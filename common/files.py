@@ -22,14 +22,9 @@ from common.errors import UserError
 
 
 def check_directory(flag: str, path: str | pathlib.Path) -> None:
-    """Looks, before anything is computed, whether files could be written into a directory.
+    """Raises UserError unless files could be written into a directory, which need not be there.
 
-    Args:
-      flag: that leads to it, for the message, as --NAME=VALUE.
-      path: need not be there yet.
-
-    Raises:
-      UserError: if it could not.
+    The message names the flag that leads to it, given as --NAME=VALUE.
     """
     nearest = pathlib.Path(path)
     while not os.path.lexists(nearest):
@@ -54,14 +49,10 @@ def check_archive(flag: str, path: str | pathlib.Path, names: Collection[str]) -
 def replacing(*paths: str | pathlib.Path) -> Iterator[list[pathlib.Path]]:
     """Gives empty files to write to, which become `paths` together once the block has ended well.
 
-    They lie beside their targets (renaming is atomic only inside one file system), whose folders
-    are made, and are hidden, so that no glob for records finds half a file. Any exception removes
-    them and leaves existing targets as they were. Several targets cannot change at one moment:
-    while they do, the last one is absent, so that whoever reads them then, or after a kill, misses
-    it and never takes old files with new ones.
-
-    Yields:
-      One temporary path for each of `paths`.
+    They lie, hidden, beside their targets (renaming is atomic only inside one file system), whose
+    folders are made. Any exception removes them and leaves existing targets as they were. Several
+    targets cannot change at one moment: while they do, the last one is absent, so that whoever
+    reads them then, or after a kill, misses it and never takes old files with new ones.
 
     Raises:
       OSError: if they cannot be written; it names one of `paths`.
@@ -114,7 +105,8 @@ def remove_abandoned(directory: str | pathlib.Path) -> None:
     ours = re.compile(rf'\..+\.{re.escape(socket.gethostname())}-(\d+)\.partial')
     for path in pathlib.Path(directory).glob('.*.partial'):
         writer = ours.fullmatch(path.name)
-        if writer and _has_ended(writer[1]):
+        can_tell = os.path.exists('/proc/self')
+        if writer and can_tell and not os.path.exists(f'/proc/{writer[1]}'):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -137,7 +129,6 @@ def write_arrays(path: str | pathlib.Path, arrays: Mapping[str, np.ndarray]) -> 
 
 
 def _temporary_path(target: pathlib.Path) -> pathlib.Path:
-    """Where this process alone prepares a file or folder."""
     return target.with_name(f'.{target.name}.{socket.gethostname()}-{os.getpid()}.partial')
 
 
@@ -147,18 +138,11 @@ def _describe_foreign(path: str | pathlib.Path, names: Collection[str]) -> str:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: 'a directory', stat.S_IFLNK: 'a link'}
         return kinds.get(stat.S_IFMT(mode), 'a device')
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sorted(archive.namelist()) == sorted(f'{name}.npy' for name in names):
-                return ''
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        pass
+    damage = OSError, ValueError, NotImplementedError, zipfile.BadZipFile
+    with contextlib.suppress(*damage), zipfile.ZipFile(path) as archive:
+        if sorted(archive.namelist()) == sorted(f'{name}.npy' for name in names):
+            return ''
     return 'a file of another kind'
-
-
-def _has_ended(process: str) -> bool:
-    """Whether a process of this host is known to run no more; False where none can be looked up."""
-    return os.path.exists('/proc/self') and not os.path.exists(f'/proc/{process}')
 
 
 @contextlib.contextmanager

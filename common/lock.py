@@ -26,11 +26,8 @@ def hold_folder(flag: str, folder: str | pathlib.Path) -> Iterator[None]:
     """Keeps other writers out of a folder; those that do not hold it, as readers, are not hindered.
 
     The system lets go of it when this process ends, by whatever. A folder that was not there is
-    made, and goes again if nothing was written; what killed writers left in it goes.
-
-    Args:
-      flag: that leads to it, for the message, as --NAME=VALUE.
-      folder: which one.
+    made, and goes again if nothing was written; what killed writers left in it goes. The flag that
+    leads to it, --NAME=VALUE, is for the message.
 
     Raises:
       UserError: another writer holds it; the line says who, and since when.
@@ -48,7 +45,13 @@ def hold_folder(flag: str, folder: str | pathlib.Path) -> Iterator[None]:
         files.remove_abandoned(folder)  # which may take the room that is needed now
         # On a full disk, what this is for says so better.
         with contextlib.suppress(OSError):
-            files.write_json(folder / HOLDER, _describe_process())
+            process = {
+                'program': os.path.basename(sys.argv[0]),
+                'process': os.getpid(),
+                'host': socket.gethostname(),
+                'since': datetime.datetime.now().astimezone().isoformat(' ', 'seconds'),
+            }
+            files.write_json(folder / HOLDER, process)
         yield
     finally:
         # While it is held: whoever opened it meanwhile finds that it has no name, and tries again.
@@ -86,15 +89,6 @@ def show_life(folder: str | pathlib.Path) -> None:
     """A sign of life, to be given every minute or so by who holds a folder for long."""
     with contextlib.suppress(OSError):
         os.utime(pathlib.Path(folder) / HOLDER)
-
-
-def _describe_process() -> dict[str, str | int]:
-    return {
-        'program': os.path.basename(sys.argv[0]),
-        'process': os.getpid(),
-        'host': socket.gethostname(),
-        'since': datetime.datetime.now().astimezone().isoformat(' ', 'seconds'),
-    }
 
 
 def _describe_holder(folder: pathlib.Path) -> str:
