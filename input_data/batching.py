@@ -6,13 +6,14 @@ takes the examples at positions [s * batch_size, (s + 1) * batch_size) of the li
 job enters in the middle; a cluster's workers cut the same batch into equal parts.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from input_data.request import Batching
+from input_data.request import Batching, DatasetInfo, InputRequest
 
 Raw = dict[str, tf.Tensor]  # a batch as it is stored, before it becomes features
 Features = dict[str, tf.Tensor]
@@ -87,14 +88,46 @@ def hold(arrays: dict[str, np.ndarray]) -> Examples:
     )
 
 
-def finish(batches: tf.data.Dataset, to_features: Callable[[Indexed], Features]) -> tf.data.Dataset:
-    """Turns indexed raw batches into features and keeps some ready."""
+def cut(
+    examples: Examples,
+    request: InputRequest,
+    info: DatasetInfo,
+    to_features: Callable[[Indexed], Features],
+) -> tuple[tf.data.Dataset, DatasetInfo]:
+    """The features that a request asks for, and `info` with the number of examples."""
+    if request.split == 'train':
+        num_examples = examples.num_examples
+        batches = examples.training(request.batching)
+    else:
+        limit = examples.num_examples if request.limit is None else request.limit
+        num_examples = min(limit, examples.num_examples)
+        batches = examples.in_order(request.eval_batch_size, num_examples)
     batches = batches.map(to_features, num_parallel_calls=tf.data.AUTOTUNE)
     options = tf.data.Options()
     options.deterministic = True
     # Every worker cuts its own part of each batch already.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.with_options(options).prefetch(4)
+    batches = batches.with_options(options).prefetch(4)
+    return batches, dataclasses.replace(info, num_examples=num_examples)
+
+
+def make_features(
+    images: tf.Tensor, labels: tf.Tensor, num_classes: int, targets: Sequence[tf.Tensor] = ()
+) -> Features:
+    """A batch of features; see `input_data`.
+
+    Args:
+      images: float32 [batch, height, width, depth].
+      labels: integers [batch, num_targets].
+      num_classes: of the data set.
+      targets: what to reconstruct, each as `images`; by default just these.
+    """
+    return {
+        'images': images,
+        'labels': one_hot_labels(labels, num_classes),
+        'target_labels': tf.cast(labels, tf.int32),
+        'target_images': tf.stack(targets or [images], axis=1),
+    }
 
 
 def one_hot_labels(target_labels: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -103,10 +136,7 @@ def one_hot_labels(target_labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def _parts(batching: Batching) -> tf.data.Dataset:
-    """The numbers of the parts this worker takes, in order, for ever.
-
-    Part p is positions [p * part_size, (p + 1) * part_size) of the line.
-    """
+    """The numbers of the parts of the line that this worker takes, in order, for ever."""
     per_step = batching.num_workers * batching.replicas
 
     def numbers(step: tf.Tensor) -> tf.data.Dataset:
@@ -114,6 +144,4 @@ def _parts(batching: Batching) -> tf.data.Dataset:
         return tf.data.Dataset.range(first, first + batching.replicas)
 
     steps = tf.data.Dataset.range(batching.first_step, np.iinfo(np.int64).max)
-    if per_step == 1:
-        return steps
-    return steps.flat_map(numbers)
+    return steps if per_step == 1 else steps.flat_map(numbers)

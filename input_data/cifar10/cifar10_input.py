@@ -13,7 +13,6 @@ import tensorflow as tf
 from input_data import batching
 from input_data.batching import Features, Indexed, Raw
 from input_data.cifar10 import augment, raw
-from input_data.errors import DataError
 from input_data.records import paths, read
 from input_data.records.schema import Schema
 from input_data.request import DatasetInfo, InputRequest, RawImages
@@ -41,27 +40,23 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
         or of another kind.
     """
     found = find(request)
-    limit = request.eval_size if request.split == 'test' else None
     if _is_binary(found):
         images, labels = raw.read_all(found)
         channel_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1))  # [n, 32, 32, 3]
-        examples = batching.hold({'image': channel_last, 'label': labels.astype(np.int64)})
+        examples = batching.hold({'image': channel_last, 'labels': labels[:, None]})
     else:
-        examples = read.open_examples(*read.open_files(found, SCHEMA), _to_raw, limit)
-    num_examples = examples.num_examples if limit is None else min(limit, examples.num_examples)
-    info = DatasetInfo(
-        augment.CROP,
-        augment.CROP,
-        raw.DEPTH,
-        raw.NUM_CLASSES,
-        num_examples=num_examples,
-    )
-    if request.split == 'train':
-        indexed = examples.training(request.batching)
-        seed = request.batching.seed
-        return batching.finish(indexed, lambda batch: training_features(batch, seed)), info
-    indexed = examples.in_order(request.eval_batch_size, num_examples)
-    return batching.finish(indexed, test_features), info
+        examples = read.open_examples(*read.open_files(found, SCHEMA), request.limit, _to_raw)
+
+    def to_features(batch: Indexed) -> Features:
+        if request.split == 'train':
+            drawn = augment.draw_distortions(batch.positions, request.batching.seed)
+            images = augment.distort(batch.raw['image'], drawn)
+        else:
+            images = augment.centre(batch.raw['image'])
+        return batching.make_features(images, batch.raw['labels'], raw.NUM_CLASSES)
+
+    info = DatasetInfo(augment.CROP, augment.CROP, raw.DEPTH, raw.NUM_CLASSES)
+    return batching.cut(examples, request, info, to_features)
 
 
 def check(request: InputRequest) -> None:
@@ -92,39 +87,14 @@ def find(request: InputRequest) -> list[str]:
     Raises:
       DataError: if there are none, some are missing, or more than one target is asked for.
     """
-    if request.num_targets != 1:
-        raise DataError(
-            f'--num_targets={request.num_targets}: CIFAR-10 has one object in an image; expected 1'
-        )
-    split = f'valid_{request.split}' if request.validate else request.split
-    if not os.path.isdir(request.data_dir):
-        return paths.resolve(request.data_dir, ())
-    binary = raw.find(request.data_dir, split)
-    if binary:
-        return binary
-    wanted = (raw.FILE_NAMES[split][0], raw.record_name(split))
-    return paths.resolve(request.data_dir, wanted)
-
-
-def training_features(indexed: Indexed, seed: int) -> Features:
-    """Raw images at neighbouring positions -> distorted features; see `augment.distort`."""
-    drawn = augment.draw_distortions(indexed.positions, seed)
-    return _features(augment.distort(indexed.raw['image'], drawn), indexed.raw['label'])
-
-
-def test_features(indexed: Indexed) -> Features:
-    """Raw images -> features of their middle; see `augment.centre`."""
-    return _features(augment.centre(indexed.raw['image']), indexed.raw['label'])
-
-
-def _features(images: tf.Tensor, labels: tf.Tensor) -> Features:
-    target_labels = tf.cast(labels, tf.int32)[:, None]  # [batch, 1]
-    return {
-        'images': images,
-        'labels': batching.one_hot_labels(target_labels, raw.NUM_CLASSES),
-        'target_labels': target_labels,
-        'target_images': images[:, None],  # [batch, 1, 24, 24, 3]
-    }
+    request.check_targets('cifar10')
+    names: tuple[str, ...] = ()
+    if os.path.isdir(request.data_dir):
+        binary = raw.find(request.data_dir, request.part)
+        if binary:
+            return binary
+        names = (raw.FILE_NAMES[request.part][0], raw.record_name(request.part))
+    return paths.resolve(request.data_dir, names)
 
 
 def _is_binary(found: list[str]) -> bool:
@@ -133,4 +103,4 @@ def _is_binary(found: list[str]) -> bool:
 
 def _to_raw(parsed: dict[str, tf.Tensor]) -> Raw:
     image = tf.transpose(parsed['image_raw'], [0, 2, 3, 1])  # [batch, 32, 32, 3]
-    return {'image': image, 'label': parsed['labels'][:, 0]}
+    return {'image': image, 'labels': parsed['labels']}

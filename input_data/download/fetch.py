@@ -30,20 +30,12 @@ _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 _TAR_ERRORS = (*_GZIP_ERRORS, tarfile.TarError, ValueError, LookupError, RecursionError)
 
 
-def download(
-    address: str, path: str, sha256: str | None = None, most_bytes: int = MAX_BYTES
-) -> None:
+def download(address: str, path: str, most_bytes: int = MAX_BYTES) -> None:
     """Fetches one address into a file, with a progress bar.
 
-    Args:
-      address: of http or https.
-      path: of the file.
-      sha256: of what it must hold; None if that is not known.
-      most_bytes: that it may hold.
-
     Raises:
-      DataError: no connection, an error status, fewer than LEAST_BYTES in STALL_SECONDS, an answer
-        that is cut short, too large, or other than expected.
+      DataError: no connection, an error status, fewer than LEAST_BYTES in STALL_SECONDS, or an
+        answer that is cut short or larger than `most_bytes`.
       OSError: the file cannot be written.
     """
     import requests
@@ -51,11 +43,15 @@ def download(
     pooch.get_logger().setLevel('WARNING')
     folder, name = os.path.split(path)
     try:
-        pooch.retrieve(address, sha256, name, folder, downloader=_Impatient(most_bytes))
-    except DataError as error:
-        raise DataError(f'{address}: {error}') from error
-    except (requests.RequestException, ValueError) as error:
-        raise DataError(f'{address}: {_innermost(error)}') from error
+        pooch.retrieve(address, None, name, folder, downloader=_Impatient(most_bytes))
+    except DataError:
+        raise
+    except (requests.RequestException, ValueError) as caught:
+        error: BaseException = caught
+        # The libraries wrap an error in their own, several times: the first says most.
+        while inner := error.__cause__ or error.__context__:
+            error = inner
+        raise DataError(f'{address}: {error}') from caught
 
 
 def unpack(
@@ -84,21 +80,21 @@ def unpack(
     try:
         with (
             gzip.open(archive) as packed,
-            tarfile.open(fileobj=_Bounded(packed, most_bytes), mode='r|') as tar,  # type: ignore
+            tarfile.open(fileobj=_Bounded(packed, most_bytes, what), mode='r|') as tar,  # type: ignore
         ):
             for member in tar:
                 name = name_of(member)
                 if name is None:
                     continue
                 if not member.isreg():
-                    raise DataError(f'found {member.name} to be no regular file')
+                    raise DataError(f'{what}: found {member.name} to be no regular file')
                 path = os.path.join(folder, name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with tar.extractfile(member) as content, open(path, 'wb') as file:
                     shutil.copyfileobj(content, file)
                 names.append(name)
-    except DataError as error:
-        raise DataError(f'{what}: {error}') from error
+    except DataError:
+        raise
     except _TAR_ERRORS as error:
         raise DataError(f'{what}: found a damaged archive ({error})') from error
     return names
@@ -118,17 +114,11 @@ def unpack_named(archive: str, source: str, names: Sequence[str], folder: str) -
 
 
 def gunzip(packed: str, path: str) -> None:
-    """Uncompresses a gzip file into another.
-
-    Raises:
-      DataError: the file is damaged, or larger than MAX_BYTES uncompressed.
-    """
+    """Uncompresses a gzip file; raises DataError if it is damaged or larger than MAX_BYTES."""
     what = os.path.basename(packed)
     try:
         with gzip.open(packed) as content, open(path, 'wb') as file:
-            shutil.copyfileobj(_Bounded(content, MAX_BYTES), file)
-    except DataError as error:
-        raise DataError(f'{what}: {error}') from error
+            shutil.copyfileobj(_Bounded(content, MAX_BYTES, what), file)
     except _GZIP_ERRORS as error:
         raise DataError(f'{what}: found damaged gzip data ({error})') from error
 
@@ -152,7 +142,7 @@ class _Impatient(pooch.HTTPDownloader):
     def __call__(self, url, output_file, pooch, check_only=False):
         failures: list[Exception] = []
         with open(output_file, 'wb') as opened:
-            file = _Bounded(opened, self._most_bytes)
+            file = _Bounded(opened, self._most_bytes, url)
 
             def copy() -> None:
                 try:
@@ -169,7 +159,7 @@ class _Impatient(pooch.HTTPDownloader):
                 received = file.num_bytes
                 if received - before < LEAST_BYTES:
                     raise DataError(
-                        f'found {received - before} bytes within {STALL_SECONDS} s; '
+                        f'{url}: found {received - before} bytes within {STALL_SECONDS} s; '
                         f'expected {LEAST_BYTES} or more'
                     )
                 before = received
@@ -181,11 +171,10 @@ class _Impatient(pooch.HTTPDownloader):
 class _Bounded:
     """A file of which no more than some bytes are read or written."""
 
-    def __init__(self, file: IO[bytes] | gzip.GzipFile, most_bytes: int):
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, most_bytes: int, what: str):
         self.num_bytes = 0
         self.flush = file.flush
-        self._file = file
-        self._most_bytes = most_bytes
+        self._file, self._most_bytes, self._what = file, most_bytes, what
 
     def read(self, size: int = _PIECE_BYTES) -> bytes:
         piece = self._file.read(size)
@@ -200,11 +189,6 @@ class _Bounded:
     def _count(self, num_bytes: int) -> None:
         self.num_bytes += num_bytes
         if self.num_bytes > self._most_bytes:
-            raise DataError(f'found more than {self._most_bytes} bytes; expected fewer')
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """What was first: the libraries wrap an error in their own, several times."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return error
+            raise DataError(
+                f'{self._what}: found more than {self._most_bytes} bytes; expected fewer'
+            )

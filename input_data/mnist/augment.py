@@ -30,23 +30,9 @@ def shift_images(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
       [n, height, width]; what leaves the frame is lost, what enters is 0.
     """
     margin = max(int(np.abs(moves).max(initial=0)) for moves in (rows, columns))
-    windows = _windows(images, margin)  # [n, 2 * margin + 1, 2 * margin + 1, h, w]
+    padded, size = pad_images(images, margin), images.shape[1:]
+    windows = sliding_window_view(padded, size, axis=(1, 2))  # [n, 2 * margin + 1, same, h, w]
     return windows[np.arange(len(images)), margin - rows, margin - columns]  # [n, h, w]
-
-
-def all_shifts(images: np.ndarray, shift: int) -> np.ndarray:
-    """Every shift of every image by up to `shift` pixels, in the release's order.
-
-    Args:
-      images: [n, height, width].
-      shift: the largest move on each axis, in pixels.
-
-    Returns:
-      [n, (2 * shift + 1)^2, height, width]: row moves from -shift to shift in the outer loop,
-      column moves in the inner one.
-    """
-    windows = _windows(images, shift)[:, ::-1, ::-1]  # [n, 2 * shift + 1, 2 * shift + 1, h, w]
-    return windows.reshape(len(images), -1, *images.shape[1:])  # [n, (2 * shift + 1)^2, h, w]
 
 
 def merge(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -123,8 +109,6 @@ class Pairs:
     ) -> None:
         """Takes uint8 images [n, h, w] and labels [n]; raises DataError if pairs cannot be made."""
         self.height, self.width = _checked_size(images, shift, pad)
-        if num_pairs < 1:
-            raise DataError(f'--num_pairs={num_pairs}: out of range; expected 1 or more')
         if labels.min() == labels.max():
             raise DataError(
                 f'--split={split}: all {len(labels)} digits have label {labels[0]}; expected '
@@ -197,13 +181,7 @@ class Pairs:
         return draws.scale(words, 2 * self.shift + 1) - self.shift  # [k, 2]
 
 
-def _windows(images: np.ndarray, margin: int) -> np.ndarray:
-    return sliding_window_view(pad_images(images, margin), images.shape[1:], axis=(1, 2))
-
-
 def _checked_size(images: np.ndarray, shift: int, pad: int) -> tuple[int, int]:
-    if pad < 0:
-        raise DataError(f'--pad={pad}: negative; expected 0 or more pixels')
     height, width = (side + 2 * pad for side in images.shape[1:])
     if max(height, width) > _MAX_SIDE:
         raise DataError(

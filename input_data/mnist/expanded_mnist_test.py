@@ -9,15 +9,16 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from input_data import Batching, InputRequest, inputs
-from input_data.mnist import augment, mnist_shift
-from input_data.mnist.testing import write_raw
+from input_data.mnist import augment, mnist_shift, testing
 
 
 class ExpandedMnistTest(tf.test.TestCase, parameterized.TestCase):
     def setUp(self):
         super().setUp()
         raw = self.create_tempdir().full_path
-        self.images, self.labels = write_raw(raw, {'train': 3, 'test': 3}, size=(28, 28))['train']
+        self.images, self.labels = testing.write_raw(raw, {'train': 3, 'test': 3}, size=(28, 28))[
+            'train'
+        ]
         self.directory = self.create_tempdir().full_path
         flags = f'--data_dir={raw} --output_dir={self.directory} --split=train --shift=6 --pad=6'
         with contextlib.redirect_stdout(io.StringIO()):
@@ -33,7 +34,7 @@ class ExpandedMnistTest(tf.test.TestCase, parameterized.TestCase):
         batches = list(dataset.take(3).as_numpy_iterator())  # one epoch
         images = np.concatenate([batch['images'] for batch in batches])[..., 0]
         labels = np.concatenate([batch['target_labels'] for batch in batches])[:, 0]
-        expected = augment.all_shifts(augment.pad_images(self.images, 6), 6)  # [3, 169, 40, 40]
+        expected = testing.all_shifts(augment.pad_images(self.images, 6), 6)  # [3, 169, 40, 40]
         expected = expected.astype(np.float32) / 255
         for digit, label in enumerate(self.labels):
             found = {image.tobytes() for image in images[labels == label]}

@@ -22,37 +22,22 @@ class RawDigits(NamedTuple):
 
 
 def read(request: InputRequest) -> RawDigits:
-    """The digits of the split that a request asks for (`split_name`).
+    """The digits of the split that a request asks for (`InputRequest.part`).
 
     There is one class more than the highest label of the training and test files together.
 
     Raises:
       DataError: if a file is absent or damaged, or training and test images differ in size.
     """
-    split = split_name(request)
-    images, labels = raw.read_split(request.data_dir, split)
-    part, other = ('test', 'train') if split == 'test' else ('train', 'test')
+    images, labels = raw.read_split(request.data_dir, request.part)
+    part, other = ('test', 'train') if request.part == 'test' else ('train', 'test')
     other_images, other_labels = raw.read_pair(request.data_dir, other)
     if other_images.shape[1:] != images.shape[1:]:
-        (height, width), (other_height, other_width) = images.shape[1:], other_images.shape[1:]
+        paths = [raw.find(request.data_dir, raw.file_names(each)[0]) for each in (other, part)]
+        found, expected = (f'{h}x{w}' for _, h, w in (other_images.shape, images.shape))
         raise DataError(
-            f'{raw.find(request.data_dir, raw.file_names(other)[0])}: found images of '
-            f'{other_height}x{other_width}; expected {height}x{width} as in '
-            f'{raw.find(request.data_dir, raw.file_names(part)[0])}'
+            f'{paths[0]}: found images of {found}; expected {expected} as in {paths[1]}'
         )
     # Of the whole file: the part that a validation holds out may lack the highest class.
     part_labels = raw.read_idx(raw.find(request.data_dir, raw.file_names(part)[1]), 1)
     return RawDigits(images, labels, 1 + int(max(part_labels.max(), other_labels.max())))
-
-
-def split_name(request: InputRequest) -> str:
-    """The split of `raw.read_split` that a request asks for."""
-    return f'valid_{request.split}' if request.validate else request.split
-
-
-def check_targets(request: InputRequest, dataset: str, num_targets: int) -> None:
-    """Raises DataError if a data set of `num_targets` objects is asked for another number."""
-    if request.num_targets != num_targets:
-        raise DataError(
-            f'--num_targets={request.num_targets}: expected {num_targets} for --dataset={dataset}'
-        )

@@ -1,6 +1,7 @@
 """Reads the records that `mnist_shift.py` writes: single digits and MultiMNIST pairs."""
 
 import dataclasses
+import functools
 import glob
 import os
 import re
@@ -8,7 +9,7 @@ import re
 import tensorflow as tf
 
 from input_data import batching
-from input_data.batching import Features, Indexed, Raw
+from input_data.batching import Features, Raw
 from input_data.errors import DataError
 from input_data.records import paths, read
 from input_data.records.frames import RecordFiles
@@ -36,6 +37,7 @@ PAIRS = dataclasses.replace(
     images=('merged_raw', 'image_raw_1', 'image_raw_2'),
     labels=('label_1', 'label_2'),
 )
+SCHEMAS = {1: SINGLES, 2: PAIRS}  # by the number of targets
 
 
 def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
@@ -49,25 +51,15 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     """
     found = find(request)
     files, schema = _open(request, found)
-    limit = request.eval_size if request.split == 'test' else None
-    examples = read.open_examples(files, schema, lambda parsed: _to_raw(parsed, schema), limit)
-    num_examples = examples.num_examples
-    if limit is not None:
-        num_examples = min(limit, num_examples)
-    info = DatasetInfo(
-        schema.height,
-        schema.width,
-        schema.depth,
-        schema.num_classes,
-        request.num_targets,
-        num_examples,
-        _note(request, found, num_examples),
+    size = schema.height, schema.width, schema.depth
+    info = DatasetInfo(*size, schema.num_classes, request.num_targets)
+    batches, info = batching.cut(
+        read.open_examples(files, schema, request.limit),
+        request,
+        info,
+        lambda batch: to_features(batch.raw, info),
     )
-    if request.split == 'train':
-        indexed = examples.training(request.batching)
-    else:
-        indexed = examples.in_order(request.eval_batch_size, num_examples)
-    return batching.finish(indexed, lambda batch: to_features(batch, info.num_classes)), info
+    return batches, dataclasses.replace(info, note=_note(request, found, info.num_examples))
 
 
 def check(request: InputRequest) -> None:
@@ -89,6 +81,15 @@ def to_input(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(pixels, tf.float32) / 255
 
 
+def to_features(raw: Raw, info: DatasetInfo) -> Features:
+    """Pixels by the names that records have for them, and labels -> features."""
+    images, *targets = (
+        to_input(tf.reshape(raw[name], [-1, info.height, info.width, info.depth]))
+        for name in SCHEMAS[info.num_targets].images
+    )
+    return batching.make_features(images, raw['labels'], info.num_classes, targets)
+
+
 def find(request: InputRequest) -> list[str]:
     """The record files of a request.
 
@@ -99,24 +100,18 @@ def find(request: InputRequest) -> list[str]:
       DataError: if there are none, or files of several shifts to choose from.
     """
     names = _default_names(request)
-    if not os.path.isdir(request.data_dir):
+    here = functools.partial(os.path.join, request.data_dir)
+    if not os.path.isdir(request.data_dir) or any(glob.glob(here(f'{name}*')) for name in names):
         return paths.resolve(request.data_dir, names)
-    present = [f for f in names if glob.glob(os.path.join(request.data_dir, f'{f}*'))]
-    if not present:
-        pattern = re.sub(r'_\d+shifted', '_*shifted', names[0])
-        shifts = {
-            _without_shard(path)
-            for path in glob.glob(os.path.join(request.data_dir, f'{pattern}*'))
-        }
-        if len(shifts) > 1:
-            raise DataError(
-                f'--data_dir={request.data_dir}: found {", ".join(sorted(shifts))}; '
-                'name the one to read'
-            )
-        if request.validate and not shifts:
-            raise DataError(_how_to_make(request, names))
-        names = [*shifts] or names
-    return paths.resolve(request.data_dir, names)
+    pattern = re.sub(r'_\d+shifted', '_*shifted', names[0])
+    shifts = sorted({_without_shard(path) for path in glob.glob(here(f'{pattern}*'))})
+    if len(shifts) > 1:
+        raise DataError(
+            f'--data_dir={request.data_dir}: found {", ".join(shifts)}; name the one to read'
+        )
+    if request.validate and not shifts:
+        raise DataError(_how_to_make(request, names))
+    return paths.resolve(request.data_dir, shifts or names)
 
 
 def _how_to_make(request: InputRequest, names: list[str]) -> str:
@@ -131,21 +126,6 @@ def _how_to_make(request: InputRequest, names: list[str]) -> str:
         f'--data_dir={request.data_dir}: found no {" or ".join(names)} in this directory; '
         f'expected what these two make: {commands[0]} ; {commands[1]}'
     )
-
-
-def to_features(indexed: Indexed, num_classes: int) -> Features:
-    """Raw digits -> features; see `input_data.inputs`."""
-    raw = indexed.raw
-    images = to_input(raw['image'])  # [batch, height, width, 1]
-    target_images = images[:, None]
-    if 'target_images' in raw:
-        target_images = to_input(raw['target_images'])
-    return {
-        'images': images,
-        'labels': batching.one_hot_labels(raw['labels'], num_classes),
-        'target_labels': tf.cast(raw['labels'], tf.int32),
-        'target_images': target_images,  # [batch, num_targets, height, width, 1]
-    }
 
 
 def _default_names(request: InputRequest) -> list[str]:
@@ -182,18 +162,8 @@ def _note(request: InputRequest, found: list[str], num_examples: int) -> str:
 
 def _open(request: InputRequest, found: list[str]) -> tuple[RecordFiles, Schema]:
     """The files and what their records hold: MNIST's ten classes, or more if labels are higher."""
-    files, schema = read.open_files(found, {1: SINGLES, 2: PAIRS}[request.num_targets])
+    files, schema = read.open_files(found, SCHEMAS[request.num_targets])
     labels = read.read_integers(files, schema, dict.fromkeys(schema.labels, 1), LABEL_SAMPLE)
     highest = max(int(column.max()) for column in labels.values())
     num_classes = min(max(MNIST_CLASSES, 1 + highest), MOST_CLASSES)
     return files, dataclasses.replace(schema, num_classes=num_classes)
-
-
-def _to_raw(parsed: dict[str, tf.Tensor], schema: Schema) -> Raw:
-    images = [
-        tf.reshape(parsed[name], [-1, schema.height, schema.width, 1]) for name in schema.images
-    ]
-    raw = {'image': images[0], 'labels': parsed['labels']}
-    if len(images) > 1:
-        raw['target_images'] = tf.stack(images[1:], axis=1)  # [batch, 2, height, width, 1]
-    return raw

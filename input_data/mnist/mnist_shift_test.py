@@ -22,7 +22,7 @@ from absl.testing import absltest, parameterized
 
 from common import lock
 from input_data.errors import DataError
-from input_data.mnist import augment, mnist_shift, raw
+from input_data.mnist import augment, mnist_shift, raw, testing
 from input_data.records import write
 from input_data.records.layout import RecordLayout
 from input_data.released_testing import released_folders
@@ -86,7 +86,7 @@ class MnistShiftTest(parameterized.TestCase):
         self.assertEqual(os.path.basename(path), f'{split}_1shifted_mnist.tfrecords')
         part = 'test' if split == 'test' else 'train'
         padded = augment.pad_images(self.images[part][first:last], 2)
-        shifted = augment.all_shifts(padded, 1).reshape(-1, 10, 9)
+        shifted = testing.all_shifts(padded, 1).reshape(-1, 10, 9)
         labels = np.repeat(self.labels[part][first:last], 9)
         expected = [
             {

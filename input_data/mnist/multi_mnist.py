@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from input_data import batching, draws
-from input_data.batching import Indexed, Raw
-from input_data.mnist import augment, mnist_input_raw, mnist_input_record, tensor_shift
+from input_data.batching import Examples, Features, Indexed, Raw
+from input_data.mnist import augment, mnist_input_raw, mnist_input_record
 from input_data.mnist.mnist_input_raw import RawDigits
-from input_data.mnist.mnist_input_record import to_features
+from input_data.mnist.mnist_input_record import PAIRS
 from input_data.mnist.tensor_shift import PaddedImages
 from input_data.request import DatasetInfo, InputRequest
 
@@ -36,26 +36,32 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     Raises:
       DataError: if raw files are missing or damaged, hold a single class, or num_targets is not 2.
     """
-    mnist_input_raw.check_targets(request, 'multi_mnist', 2)
+    request.check_targets('multi_mnist', 2)
     digits = mnist_input_raw.read(request)
+    seed = request.batching.seed if request.split == 'train' else TEST_SEED
     pairs = augment.Pairs(
         digits.images,
         digits.labels,
         num_pairs=TEST_PAIRS,
         shift=SHIFT if request.shift is None else request.shift,
         pad=PAD,
-        seed=request.batching.seed if request.split == 'train' else TEST_SEED,
-        split=mnist_input_raw.split_name(request),
+        seed=seed,
+        split=request.part,
     )
     if request.split == 'train':
-        num_examples = len(digits.images)
-        indexed = _training(digits, pairs, request.batching)
+        maker = PairMaker(digits, pairs, seed)
+        examples = batching.hold({'digit': np.arange(len(digits.images))})
     else:
-        limit = pairs.count if request.eval_size is None else request.eval_size
-        num_examples = min(limit, pairs.count)
-        indexed = _in_order(pairs, request.eval_batch_size, num_examples)
-    info = DatasetInfo(pairs.height, pairs.width, 1, digits.num_classes, 2, num_examples)
-    return batching.finish(indexed, lambda batch: to_features(batch, info.num_classes)), info
+        examples = Examples(pairs.count, lambda positions: _make_records(pairs, positions))
+
+    def to_features(batch: Indexed) -> Features:
+        raw = batch.raw
+        if request.split == 'train':
+            raw = maker.make_pairs(batch.positions, raw['digit'])
+        return mnist_input_record.to_features(raw, info)
+
+    info = DatasetInfo(pairs.height, pairs.width, 1, digits.num_classes, 2)
+    return batching.cut(examples, request, info, to_features)
 
 
 def check(request: InputRequest) -> None:
@@ -102,42 +108,31 @@ class PairMaker:
         moves = tf.stack([tf.gather(self._base_moves, base), partner_moves], axis=1)
         return tf.gather(self._by_label, rank), moves  # moves [batch, 2, 2]
 
-    def raw(self, positions: tf.Tensor, base: tf.Tensor) -> Raw:
-        """The pairs that `draw_pairs` gives, as `mnist_input_record.to_features` takes them."""
+    def make_pairs(self, positions: tf.Tensor, base: tf.Tensor) -> Raw:
+        """The pairs that `draw_pairs` gives: labels [batch, 2], images as in records."""
         partner, moves = self.draw_pairs(positions, base)
         chosen = tf.stack([base, partner], axis=1)  # [batch, 2]
         first, second = (self._images.take(chosen[:, i], moves[:, i]) for i in range(2))
-        merged = tensor_shift.merge(first, second)
-        return _raw_pairs(tf.gather(self._labels, chosen), first, second, merged)
+        merged = first + tf.minimum(second, 255 - first)  # clipped at 255
+        images = (merged, first, second)
+        return {
+            'labels': tf.gather(self._labels, chosen),
+            **dict(zip(PAIRS.images, images, strict=True)),
+        }
 
 
-def _training(digits: RawDigits, pairs: augment.Pairs, cut: batching.Batching) -> tf.data.Dataset:
-    maker = PairMaker(digits, pairs, cut.seed)
-    bases = batching.hold({'digit': np.arange(len(digits.images))}).training(cut)
-    return bases.map(
-        lambda batch: Indexed(batch.positions, maker.raw(batch.positions, batch.raw['digit'])),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+def _make_records(pairs: augment.Pairs, positions: tf.Tensor) -> Raw:
+    """What the records of pairs at int64 [batch] hold."""
 
-
-def _in_order(pairs: augment.Pairs, batch_size: int, limit: int) -> tf.data.Dataset:
-    def features(positions: np.ndarray) -> tuple[np.ndarray, ...]:
+    def features(positions: np.ndarray) -> list[np.ndarray]:
         made = pairs.features(positions)
-        labels = np.stack([made['label_1'], made['label_2']], axis=1)  # [batch, 2]
-        images = [made[name] for name in ('image_raw_1', 'image_raw_2', 'merged_raw')]
-        return labels.astype(np.int64), *images
+        labels = np.stack([made[name] for name in PAIRS.labels], axis=1)  # [batch, 2]
+        return [labels.astype(np.int64), *(made[name] for name in PAIRS.images)]
 
-    def load(positions: tf.Tensor) -> Indexed:
-        labels, *images = tf.numpy_function(
-            features, [positions], [tf.int64] + 3 * [tf.uint8], stateful=False
-        )
-        images = [tf.ensure_shape(each, [None, pairs.height, pairs.width]) for each in images]
-        return Indexed(positions, _raw_pairs(tf.ensure_shape(labels, [None, 2]), *images))
-
-    positions = tf.data.Dataset.range(limit).batch(batch_size)
-    return positions.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _raw_pairs(labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor, merged: tf.Tensor) -> Raw:
-    targets = tf.stack([first, second], axis=1)[..., None]  # [batch, 2, height, width, 1]
-    return {'image': merged[..., None], 'labels': labels, 'target_images': targets}
+    labels, *images = tf.numpy_function(
+        features, [positions], [tf.int64] + 3 * [tf.uint8], stateful=False
+    )
+    return {
+        'labels': tf.ensure_shape(labels, [None, 2]),
+        **dict(zip(PAIRS.images, images, strict=True)),
+    }

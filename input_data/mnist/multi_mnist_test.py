@@ -75,7 +75,7 @@ class MultiMnistTest(tf.test.TestCase, parameterized.TestCase):
         for which, digits in enumerate((first, second)):
             for found, digit in zip(targets[:, which], digits, strict=True):
                 padded = augment.pad_images(images[digit : digit + 1], 4)
-                moved = augment.all_shifts(padded, 4)[0]  # [81, 14, 13]
+                moved = testing.all_shifts(padded, 4)[0]  # [81, 14, 13]
                 self.assertEqual(np.all(moved == found, axis=(1, 2)).sum(), 1)
 
     def draw_epochs(self, labels, epochs, seed=1, shift=4):

@@ -5,7 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from input_data import Batching, DataError, InputRequest, inputs
-from input_data.mnist import augment, testing
+from input_data.mnist import testing
 from input_data.testing import excess_chi_square
 
 
@@ -45,7 +45,7 @@ class ShiftedMnistTest(tf.test.TestCase, parameterized.TestCase):
         """Which move [n, 2] each example has gone through, by trying all of them."""
         found = []
         for image, digit in zip(features['images'], features['target_labels'][:, 0], strict=True):
-            all_moves = augment.all_shifts(images[digit : digit + 1], 2)[0].astype(np.float32) / 255
+            all_moves = testing.all_shifts(images[digit : digit + 1], 2)[0].astype(np.float32) / 255
             [which] = np.flatnonzero(np.all(all_moves == image[..., 0], axis=(1, 2)))
             found.append(which)
         return np.stack(np.divmod(found, 5), axis=1) - 2
@@ -72,7 +72,7 @@ class ShiftedMnistTest(tf.test.TestCase, parameterized.TestCase):
             request = InputRequest(self.directory, 'train', batching=Batching(30), shift=shift)
             dataset, _ = inputs('shifted_mnist', request)
             [batch] = dataset.take(1).as_numpy_iterator()
-            possible = augment.all_shifts(images, shift).reshape(-1, 6, 5)
+            possible = testing.all_shifts(images, shift).reshape(-1, 6, 5)
             self.assertLen(possible, 30 * moves)
             self.assertContainsSubset(
                 {image.tobytes() for image in batch['images']},

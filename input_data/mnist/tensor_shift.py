@@ -1,7 +1,7 @@
-"""Moves and sums of images as TensorFlow operations, for input pipelines.
+"""Moves of images as TensorFlow operations, for input pipelines.
 
-They do what `augment.py` does in NumPy, but without Python's lock, so that a pipeline keeps up with
-a GPU while Python drives it.
+They do what `augment.shift_images` does in NumPy, but without Python's lock, so that a pipeline
+keeps up with a GPU while Python drives it.
 """
 
 import numpy as np
@@ -49,8 +49,3 @@ class PaddedImages:
         pixels = tf.io.decode_raw(windows, tf.uint8)  # [batch, height * stride]
         rows = tf.reshape(pixels, [-1, self.height, self._stride])  # [batch, height, stride]
         return rows[:, :, : self.width]  # [batch, height, width]
-
-
-def merge(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Adds uint8 images of one shape and clips the sum at 255."""
-    return first + tf.minimum(second, 255 - first)

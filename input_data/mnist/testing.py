@@ -28,3 +28,15 @@ def write_raw(
         raw.write_idx(os.path.join(directory, labels_name), labels)
         digits[part] = images, labels
     return digits
+
+
+def all_shifts(images: np.ndarray, most: int) -> np.ndarray:
+    """All moves of images [n, h, w] by up to `most` pixels, zeros entering: [n, moves, h, w].
+
+    Moves of rows, from up to down, in the outer loop; of columns in the inner one.
+    """
+    _, height, width = images.shape
+    padded = np.pad(images, ((0, 0), (most, most), (most, most)))
+    starts = range(2 * most, -1, -1)
+    moved = [padded[:, y : y + height, x : x + width] for y in starts for x in starts]
+    return np.stack(moved, axis=1)

@@ -42,25 +42,25 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     Raises:
       DataError: if files are missing, corrupt, or hold records of another kind or size.
     """
-    found = find(request)
-    files, schema = read.open_files(found, SCHEMA)
-    is_test = request.split == 'test'
-    limit = request.eval_size if is_test and not request.validate else None
-    examples = read.open_examples(files, schema, _to_raw, limit)
+    files, schema = read.open_files(find(request), SCHEMA)
+    is_test, note = request.split == 'test', ''
+    limit = None if request.validate else request.limit
+    examples = read.open_examples(files, schema, limit, _to_raw)
     if request.validate:
-        is_held_out = _held_out(files, schema)
-        examples = examples.select(np.flatnonzero(is_held_out == is_test))
-    num_examples = examples.num_examples
-    if not is_test:
-        indexed = examples.training(request.batching)
-    else:
-        num_examples = min(num_examples, request.eval_size or num_examples)
-        indexed = examples.in_order(request.eval_batch_size, num_examples)
-    note = HELD_OUT_NOTE if is_test and request.validate else ''
-    side = augment.CROP
-    info = DatasetInfo(side, side, DEPTH, NUM_CLASSES, num_examples=num_examples, note=note)
-    seed = None if is_test else request.batching.seed
-    return batching.finish(indexed, lambda batch: to_features(batch, seed)), info
+        examples = examples.select(np.flatnonzero(_held_out(files, schema) == is_test))
+        note = HELD_OUT_NOTE if is_test else ''
+
+    def to_features(batch: Indexed) -> Features:
+        images = batch.raw['image']
+        if is_test:
+            images = augment.centre(images)  # [batch, 32, 32, 2]
+        else:
+            drawn = augment.draw_distortions(batch.positions, request.batching.seed)
+            images = augment.distort(images, drawn)  # [batch, 32, 32, 2]
+        return batching.make_features(images, batch.raw['labels'], NUM_CLASSES)
+
+    info = DatasetInfo(augment.CROP, augment.CROP, DEPTH, NUM_CLASSES, note=note)
+    return batching.cut(examples, request, info, to_features)
 
 
 def check(request: InputRequest) -> None:
@@ -84,33 +84,9 @@ def find(request: InputRequest) -> list[str]:
     Raises:
       DataError: if there are none, or more than one target is asked for.
     """
-    if request.num_targets != 1:
-        raise DataError(
-            f'--num_targets={request.num_targets}: found smallNORB, which shows one object in '
-            'an image; expected 1'
-        )
+    request.check_targets('norb')
     split = 'train' if request.validate else request.split
     return paths.resolve(request.data_dir, [f'{split}duo.tfrecords'])
-
-
-def to_features(indexed: Indexed, seed: int | None) -> Features:
-    """Halved stereo pairs -> features; see `inputs`.
-
-    Args:
-      indexed: images uint8 [batch, height, width, 2] and labels [batch, 1].
-      seed: of the distortions of training; None for the central crop as it is.
-    """
-    images = indexed.raw['image']
-    if seed is None:
-        images = augment.centre(images)  # [batch, 32, 32, 2]
-    else:
-        images = augment.distort(images, augment.draw_distortions(indexed.positions, seed))
-    return {
-        'images': images,
-        'labels': batching.one_hot_labels(indexed.raw['labels'], NUM_CLASSES),
-        'target_labels': tf.cast(indexed.raw['labels'], tf.int32),
-        'target_images': images[:, None],  # [batch, 1, 32, 32, 2]
-    }
 
 
 def _to_raw(parsed: dict[str, tf.Tensor]) -> Raw:

@@ -75,7 +75,10 @@ class RecordFile:
         Raises:
           DataError: if it is corrupt.
         """
-        start, end = self._start(record), self._start(record + 1)
+        if self._starts is None:
+            start, end = record * self._stride, (record + 1) * self._stride
+        else:
+            start, end = self._starts[record : record + 2]
         if self._descriptor is not None:
             frame = os.pread(self._descriptor, end - start, start)
         else:
@@ -90,9 +93,6 @@ class RecordFile:
             raise DataError(f'{self.path}: record {record} is corrupt (checksum does not match)')
         return data
 
-    def _start(self, record: int) -> int:
-        return record * self._stride if self._starts is None else self._starts[record]
-
     def _are_alike(self, file: io.FileIO) -> bool:
         """Whether frames from all over the file start like the very first one."""
         looks = min(self.num_records, _LOOKS)
@@ -102,14 +102,13 @@ class RecordFile:
     def _walk(self, file: io.FileIO, size: int) -> array.array:
         """Where each record starts, and where the last one ends."""
         starts = array.array('q', [0])
-        while starts[-1] < size:
-            record = len(starts) - 1
-            head = self._read_head(file, starts[-1])
-            starts.append(starts[-1] + self._data_bytes(head, starts[-1], record) + FRAME_BYTES)
-        if starts[-1] > size:
+        while (start := starts[-1]) < size:
+            head = self._read_head(file, start)
+            starts.append(start + self._data_bytes(head, start, len(starts) - 1) + FRAME_BYTES)
+        if start > size:
             raise DataError(
                 f'{self.path}: cut short in record {len(starts) - 2}: '
-                f'expected {starts[-1]} bytes, found {size}'
+                f'expected {start} bytes, found {size}'
             )
         return starts
 

@@ -50,7 +50,8 @@ class RecordLayout:
         records = np.tile(self._template, (count, 1))  # [k, record_bytes]
         for name, slot in self._slots.items():
             records[:, slot] = features[name].reshape(count, -1)  # [k, pixels] or [k, 1]
-        records[:, -4:] = _checksums(records[:, 12:-4])
+        checksums = [masked_crc32c(message.tobytes()) for message in records[:, 12:-4]]
+        records[:, -4:] = np.array(checksums, '<u4')[:, None].view(np.uint8)  # [k, 4]
         return records
 
 
@@ -63,9 +64,3 @@ def _varint(value: int) -> bytes:
     if value < 128:
         return bytes([value])
     return bytes([value & 127 | 128]) + _varint(value >> 7)
-
-
-def _checksums(messages: np.ndarray) -> np.ndarray:
-    """The checksums of uint8 [k, n], as uint8 [k, 4]."""
-    checksums = [masked_crc32c(message.tobytes()) for message in messages]
-    return np.array(checksums, '<u4')[:, np.newaxis].view(np.uint8)  # [k, 4]

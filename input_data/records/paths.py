@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from input_data.errors import DataError
 
-_MOST_SHARDS = 99_999
-
 
 def resolve(data_dir: str, default_names: Sequence[str]) -> list[str]:
     """The files that `--data_dir` means.
@@ -31,15 +29,9 @@ def resolve(data_dir: str, default_names: Sequence[str]) -> list[str]:
         raise DataError(f'--data_dir={data_dir}: found no {wanted} in this directory')
     if os.path.isfile(data_dir):
         return [data_dir]
-    sharded = re.fullmatch(r'(.+)@(\d+)', data_dir)
-    if sharded:
-        prefix, digits = sharded[1], sharded[2]
-        count = int(digits) if len(digits) < 10 else _MOST_SHARDS + 1
-        if not 1 <= count <= _MOST_SHARDS:
-            raise DataError(
-                f'--data_dir={data_dir}: expected 1 to {_MOST_SHARDS} shards, found {digits}'
-            )
-        files = [f'{prefix}-{shard:05d}-of-{count:05d}' for shard in range(count)]
+    if sharded := re.fullmatch(r'(.+)@([1-9]\d{0,4})', data_dir):
+        count = int(sharded[2])
+        files = [f'{sharded[1]}-{shard:05d}-of-{count:05d}' for shard in range(count)]
         missing = [path for path in files if not os.path.isfile(path)]
         if missing:
             raise DataError(
@@ -57,13 +49,11 @@ def resolve(data_dir: str, default_names: Sequence[str]) -> list[str]:
 
 def _whole_sets(files: list[str], data_dir: str) -> list[str]:
     """Checks that sharded files are all there and belong to one set."""
-    matches = (re.fullmatch(r'(.+)-(\d{5})-of-(\d{5})', path) for path in files)
-    names = [match for match in matches if match]
-    if len(names) < len(files):
+    names = [re.fullmatch(r'(.+)-\d{5}-of-(\d{5})', path) for path in files]
+    sets = sorted({f'{name[1]}@{int(name[2])}' for name in names if name})
+    if None in names:
         return files
-    sets = {(name[1], int(name[3])) for name in names}
     if len(sets) > 1:
-        listed = ', '.join(f'{prefix}@{count}' for prefix, count in sorted(sets))
+        listed = ', '.join(sets)
         raise DataError(f'--data_dir={data_dir}: found several sets of shards, name one: {listed}')
-    prefix, count = next(iter(sets))
-    return resolve(f'{prefix}@{count}', ())
+    return resolve(sets[0], ())

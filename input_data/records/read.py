@@ -42,16 +42,16 @@ def first_example(files: RecordFiles) -> tf.train.Example:
 def open_examples(
     files: RecordFiles,
     schema: Schema,
-    to_raw: Callable[[dict[str, tf.Tensor]], Raw],
     limit: int | None = None,
+    to_raw: Callable[[dict[str, tf.Tensor]], Raw] = lambda parsed: parsed,
 ) -> Examples:
     """The examples of record files, held in memory where there is little of them.
 
     Args:
       files: of the records.
       schema: what they hold.
-      to_raw: turns what `Schema.parse` gives into what is to be held.
       limit: hold at most this many examples, the first ones.
+      to_raw: turns what `Schema.parse` gives into what is to be held.
 
     Raises:
       DataError: if a record that is to be held is broken. Others break the data set where they
@@ -102,8 +102,7 @@ def check(files: RecordFiles, schema: Schema) -> None:
       DataError: naming the file and the first record with a fault.
     """
     for path, record, example in _examples(files):
-        fault = schema.fault(example)
-        if fault:
+        if fault := schema.fault(example):
             raise DataError(f'{path}: record {record}: {fault}')
 
 
@@ -114,10 +113,9 @@ def _explained(files: RecordFiles, schema: Schema) -> Iterator[None]:
         yield
     except READ_ERRORS as error:
         check(files, schema)
-        message = getattr(error, 'message', '') or 'a record that is no example'
+        found = getattr(error, 'message', '').split('\n')[0] or 'a record that is no example'
         raise DataError(
-            f'{files.files[0].path}: found {message.splitlines()[0]}; '
-            'expected records that can be read'
+            f'{files.files[0].path}: found {found}; expected records that can be read'
         ) from error
 
 

@@ -5,6 +5,7 @@ with the classes of what they show and perhaps further integers.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,12 +76,12 @@ class Schema:
             tf.debugging.assert_less(labels, tf.constant(self.num_classes, tf.int64)),
         ]
         with tf.control_dependencies(as_expected):
-            features = {name: self._decode(parsed[name]) for name in self.images}
-            return {
-                **features,
-                **{name: parsed[name] for name in self.others},
-                'labels': tf.identity(labels),
-            }
+            features = {name: tf.io.decode_raw(parsed[name], tf.uint8) for name in self.images}
+            for name, pixels in features.items():
+                pixels = tf.ensure_shape(pixels, [None, math.prod(size)])
+                features[name] = tf.reshape(pixels, [-1, self.depth, self.height, self.width])
+            others = {name: parsed[name] for name in self.others}
+            return {**features, **others, 'labels': tf.identity(labels)}
 
     def fault(self, example: tf.train.Example) -> str | None:
         """What is wrong with a record, in words, or None."""
@@ -111,11 +112,6 @@ class Schema:
     @property
     def _names(self) -> tuple[str, ...]:
         return (*SIZES, *self.labels, *self.others, *self.images)
-
-    def _decode(self, images: tf.Tensor) -> tf.Tensor:
-        pixels = tf.io.decode_raw(images, tf.uint8)
-        pixels = tf.ensure_shape(pixels, [None, self.depth * self.height * self.width])
-        return tf.reshape(pixels, [-1, self.depth, self.height, self.width])
 
 
 def _one(values: Sequence[int]) -> Any:

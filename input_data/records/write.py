@@ -32,12 +32,7 @@ _MOST_WORKERS = 256
 
 
 class Source(Protocol):
-    """Examples of one size, each a function of its position.
-
-    Attributes:
-      count: number of examples.
-      height, width, depth: size of an image.
-    """
+    """Examples of one size, each a function of its position."""
 
     count: int
     height: int
@@ -46,7 +41,6 @@ class Source(Protocol):
 
     def features(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """What differs between records (see `RecordLayout`), for int64 [k]."""
-        ...
 
 
 class ArrayExamples:
@@ -72,13 +66,16 @@ def write_records(*sets: tuple[Source, list[str]], num_workers: int = 1) -> None
       UserError: no room on the disk, another process writes there, or a worker was killed.
       OSError: a write failed.
     """
-    layouts = [_layout(source) for source, _ in sets]
+    layouts = [
+        RecordLayout(
+            {'height': source.height, 'width': source.width, 'depth': source.depth},
+            source.features(np.zeros(1, np.int64)),
+        )
+        for source, _ in sets
+    ]
+    sizes = [layout.record_bytes for layout in layouts]
+    needed = sum(source.count * size for (source, _), size in zip(sets, sizes, strict=True))
     all_paths = [path for _, paths in sets for path in paths]
-    count = sum(source.count for source, _ in sets)
-    needed = sum(
-        source.count * layout.record_bytes
-        for (source, _), layout in zip(sets, layouts, strict=True)
-    )
     folder = os.path.dirname(all_paths[0]) or '.'
     with hold_folder(f'--output_dir={folder}', folder):
         free = shutil.disk_usage(folder).free
@@ -86,6 +83,7 @@ def write_records(*sets: tuple[Source, list[str]], num_workers: int = 1) -> None
             raise DataError(
                 f'{all_paths[0]}: found {free} bytes free on the disk; expected {needed}'
             )
+        count = sum(source.count for source, _ in sets)
         with (
             files.replacing(*all_paths) as temporary,
             tqdm.tqdm(total=count, unit='record', unit_scale=True, disable=None) as bar,
@@ -103,23 +101,13 @@ def output_paths(
 ) -> list[str]:
     """Paths of the fewest files that hold `count` records, at most `max_shard` each (0: any).
 
-    Args:
-      output_dir: folder of the files.
-      name: their name, to which -SSSSS-of-NNNNN is added.
-      count: number of records in all.
-      max_shard: most records in one file; 0 for no limit.
-      numbered: whether a lone file has a number too.
+    -SSSSS-of-NNNNN is added to `name`; to that of a lone file only if it is `numbered`.
     """
     shards = -(-count // max_shard) if max_shard else 1
     path = os.path.join(output_dir, name)
     if shards == 1 and not numbered:
         return [path]
     return [f'{path}-{shard:05d}-of-{shards:05d}' for shard in range(shards)]
-
-
-def _layout(source: Source) -> RecordLayout:
-    size = {'height': source.height, 'width': source.width, 'depth': source.depth}
-    return RecordLayout(size, source.features(np.zeros(1, np.int64)))
 
 
 def _blocks(paths: list[pathlib.Path], count: int, record_bytes: int) -> Iterator[Block]:
@@ -158,22 +146,22 @@ def _in_workers(
         for number in range(num_workers):
             try:
                 receiver, worker = _start_worker(job, todo[number::num_workers])
-                workers[receiver] = worker
             except OSError as error:
                 raise DataError(
                     f'--num_workers={num_workers}: found no room for more than {number}: '
                     f'{error.strerror}; expected fewer'
                 ) from error
+            workers[receiver] = worker
         while workers:
             for receiver in multiprocessing.connection.wait(list(workers)):
-                written = _receive(receiver)
-                if written is not None:
-                    yield written
-                elif _exit_code(workers.pop(receiver)):
-                    raise DataError(
-                        f'--num_workers={num_workers}: a worker was killed, perhaps for lack of '
-                        'memory; expected all to live'
-                    )
+                try:
+                    written = receiver.recv()
+                except EOFError:
+                    _check_end(workers.pop(receiver), num_workers)
+                    continue
+                if isinstance(written, Exception):
+                    raise written
+                yield written
     finally:
         for worker in workers.values():
             worker.kill()
@@ -192,20 +180,13 @@ def _start_worker(job: Callable[[Block], int], blocks: list[Block]) -> tuple[Any
     return receiver, worker
 
 
-def _receive(receiver: Any) -> int | None:
-    """What a worker's job returned, or None at the end; raises what the worker could not mend."""
-    try:
-        written = receiver.recv()
-    except EOFError:
-        return None
-    if isinstance(written, Exception):
-        raise written
-    return written
-
-
-def _exit_code(worker: Any) -> int:
+def _check_end(worker: Any, num_workers: int) -> None:
     worker.join()
-    return worker.exitcode
+    if worker.exitcode:
+        raise DataError(
+            f'--num_workers={num_workers}: a worker was killed, perhaps for lack of memory; '
+            'expected all to live'
+        )
 
 
 def _work(job: Callable[[Block], int], blocks: list[Block], sender: Any) -> None:

@@ -26,9 +26,8 @@ MNIST_SHIFT = 'from input_data.mnist import mnist_shift as program'
 DOWNLOAD = """
 from input_data.download import __main__ as program
 from input_data.download import sources
-from input_data.download.closed_networks import GzipFiles
-files = tuple(sources.RawFile(*file) for file in {files})
-sources.RAW_SETS['mnist'] = sources.RawSet('', files, (GzipFiles('{address}'),))
+from input_data.download.ways import Way, fetch_gzips
+sources.RAW_SETS['mnist'] = sources.RawSet('', {files}, (Way(fetch_gzips, '{address}'),))
 """
 # Runs a program and kills it just before one of its renamings and removals; -1: before none.
 RUN = """
@@ -115,15 +114,14 @@ class Fetched:
 
     def __init__(self, folder: pathlib.Path, address: str):
         origin = folder / 'origin'
-        files = []
+        self.expected = {}
         for number in range(3):
             content = random.Random(number).randbytes(FILE_BYTES)
             (origin / f'file{number}.gz').write_bytes(gzip.compress(content, 1))
             path = folder / f'file{number}'
             path.write_bytes(content)
-            files.append((path.name, len(content), pooch.file_hash(str(path))))
-        self.expected = {name: digest for name, _, digest in files}
-        self.program = DOWNLOAD.format(files=files, address=address)
+            self.expected[path.name] = pooch.file_hash(str(path))
+        self.program = DOWNLOAD.format(files=self.expected, address=address)
         started = time.monotonic()
         wrong = self.go_on(folder / 'undisturbed')
         self.seconds = time.monotonic() - started
