@@ -62,21 +62,12 @@ def inputs(name: str, request: InputRequest) -> tuple[tf.data.Dataset, DatasetIn
 
 
 def check(name: str, request: InputRequest) -> None:
-    """Looks at every example that a request reads; slow.
-
-    Raises:
-      DataError: naming the file and the first example that is broken.
-    """
+    """Raises DataError for the first broken example that a request reads; slow."""
     _module(name).check(request)
 
 
 def raw_images(name: str, info: DatasetInfo) -> RawImages:
-    """How images from outside become the network's input, as the data set's reader treats them.
-
-    Args:
-      name: a key of `DATASETS`.
-      info: of the network's input.
-    """
+    """How images from outside become the network's input, which is as `info` says."""
     return _module(name).raw_images(info)
 
 

@@ -31,11 +31,7 @@ class Indexed(NamedTuple):
 
 
 class Examples:
-    """A data set whose examples are taken by number, from memory or from files.
-
-    Attributes:
-      num_examples: how many there are.
-    """
+    """A data set whose examples are taken by number, from memory or from files."""
 
     def __init__(self, num_examples: int, take: Callable[[tf.Tensor], Raw]) -> None:
         """`take` gives the examples with the numbers int64 [batch], as they are stored."""

@@ -52,8 +52,7 @@ def program(
       options: its other flags.
 
     Returns:
-      `run(arguments=None)`, which takes arguments of the command line, by default those of this
-      process, and returns the exit status.
+      `run(arguments=None)` -> exit status; the arguments are by default those of this process.
     """
     options = (Option('data_dir', '', f'{data_dir[0].upper()}{data_dir[1:]}.'), *options, *_COMMON)
 
@@ -62,9 +61,8 @@ def program(
         # both.
         values = flags.FlagValues()
         for option in options:
-            _DEFINE[type(option.default)](
-                option.name, option.default, option.help, flag_values=values
-            )
+            define = _DEFINE[type(option.default)]
+            define(option.name, option.default, option.help, flag_values=values)
         # An exception, unlike a signal's default, leaves no half a file behind.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         try:

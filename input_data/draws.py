@@ -30,16 +30,13 @@ _PHILOX = 1  # its number in tf.random.Algorithm
 
 
 def draw_words(seed: int, drawn: str, positions: np.ndarray, count: int) -> np.ndarray:
-    """Random 32-bit words.
+    """Random 32-bit words: int64 [k, count], each in range(2^32).
 
     Args:
       seed: any integer; its low 64 bits count.
       drawn: what is drawn; another name gives other numbers.
       positions: int64 [k], 0 or more.
       count: words of each position; another count gives other words.
-
-    Returns:
-      int64 [k, count], each in range(2^32).
     """
     blocks = -(-count // BLOCK)
     counters = (positions[:, None] * blocks + np.arange(blocks)).astype(np.uint64)  # [k, blocks]
@@ -84,7 +81,7 @@ def scale(words, limit):
 
 
 def permute(positions: np.ndarray, counts: int | np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Where random permutations of range(count) take positions; needs no memory.
+    """Where random permutations of range(count) take positions, int64 [k]; needs no memory.
 
     A Feistel network permutes range(side^2), side^2 being count or little more; what falls
     outside range(count) goes through it again until it is inside. Each round adds a hash of one
@@ -95,9 +92,6 @@ def permute(positions: np.ndarray, counts: int | np.ndarray, keys: np.ndarray) -
       positions: int64 [k], each in range(count).
       counts: how many numbers are permuted, below 2^48; one for all or int64 [k].
       keys: words [k, PERMUTATION_KEY], or [1, PERMUTATION_KEY] for all; each key is a permutation.
-
-    Returns:
-      int64 [k].
     """
     counts = np.broadcast_to(counts, positions.shape)
     key = np.broadcast_to(keys.T, (PERMUTATION_KEY, len(positions)))
@@ -115,26 +109,21 @@ def tensor_permute(positions: tf.Tensor, counts: tf.Tensor, keys: tf.Tensor) -> 
 
     key = tf.unstack(keys, axis=1)
     sides = tf.cast(tf.math.ceil(tf.sqrt(tf.cast(counts, tf.float64))), tf.int64)
-    [result] = tf.while_loop(
+    return tf.while_loop(
         lambda result: tf.reduce_any(result >= counts),
         lambda result: [tf.where(result >= counts, _mix(result, sides, key), result)],
         [_mix(positions, sides, key)],
-    )
-    return result
+    )[0]
 
 
 def philox(low: np.ndarray, high: int, key: int) -> np.ndarray:
     """Philox4x32-10: counters (high * 2^64 + low), low uint64 [...] -> uint64 [..., 4] words."""
-    words: list[np.ndarray] = []
-    for half in (low, np.full_like(low, high)):
-        words += [half & _LOW, half >> np.uint64(32)]
+    halves = (low, np.full_like(low, high))
+    words = [each for half in halves for each in (half & _LOW, half >> np.uint64(32))]
     for turn in range(_ROUNDS):
-        keys = (
-            np.uint64(((key >> shift) + turn * step) % 2**32)
-            for shift, step in zip((0, 32), _KEY_STEPS, strict=True)
-        )
-        products = [words[0] * _MULTIPLIERS[0], words[2] * _MULTIPLIERS[1]]
-        (own, other), (left, right) = products, keys
+        left = np.uint64((key + turn * _KEY_STEPS[0]) % 2**32)
+        right = np.uint64(((key >> 32) + turn * _KEY_STEPS[1]) % 2**32)
+        own, other = words[0] * _MULTIPLIERS[0], words[2] * _MULTIPLIERS[1]
         words = [
             (other >> np.uint64(32)) ^ words[1] ^ left,
             other & _LOW,

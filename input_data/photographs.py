@@ -11,16 +11,13 @@ CONTRAST = (0.2, 1.8)  # lowest and highest factor
 def crop(
     images: tf.Tensor, drawn: tf.Tensor, side: int, mirrored: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Cuts side x side pixels out of each image; every place is equally likely.
+    """Cuts side x side pixels out of images [batch, height, width, depth] at drawn places.
 
     Args:
-      images: [batch, height, width, depth].
-      drawn: float32 [batch, 2] in [0, 1), for the row and the column.
+      images: to cut from.
+      drawn: float32 [batch, 2] in [0, 1), for the row and the column; every place is as likely.
       side: of a crop, in pixels.
       mirrored: bool [batch], which crops to turn left to right; None for none.
-
-    Returns:
-      [batch, side, side, depth]
     """
     _, height, width, _ = images.shape
     places = tf.constant([height - side + 1, width - side + 1], tf.float32)

@@ -58,11 +58,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
 
 
 def check(request: InputRequest) -> None:
-    """Looks at every example of the request's files.
-
-    Raises:
-      DataError: naming the file that is broken.
-    """
+    """Raises DataError that names the first broken example, or its file."""
     paths = find(request)
     if paths[0].endswith('.mat'):
         for path in paths:

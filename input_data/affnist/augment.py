@@ -55,15 +55,12 @@ def choose_transformations(uniforms: np.ndarray, images: np.ndarray, side: int) 
 
 
 def apply(affine: Affine, images: np.ndarray, side: int) -> np.ndarray:
-    """Images under transformations, by bilinear interpolation.
+    """Images under transformations, by bilinear interpolation: uint8 [k, side, side].
 
     Args:
       affine: k transformations of points of the images to points of the frame.
       images: uint8 [k, height, width], surrounded by zeros.
       side: of the frame, in pixels.
-
-    Returns:
-      uint8 [k, side, side].
     """
     count, height, width = images.shape
     (a, b), (c, d) = np.moveaxis(affine.matrix, 0, -1)

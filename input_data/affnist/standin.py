@@ -16,10 +16,6 @@ class StandIn:
     """Every digit under `per_digit` transformations, all digits once before any comes again.
 
     An example is a function of the seed and its position alone.
-
-    Attributes:
-      count: number of examples.
-      height, width, depth: size of an example.
     """
 
     height = width = SIDE

@@ -14,11 +14,8 @@ def distort(images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
     As in the release, pixels are not clipped at 0 and 255.
 
     Args:
-      images: [batch, 32, 32, 3] uint8.
+      images: uint8 [batch, 32, 32, 3]; they become float32 [batch, 24, 24, 3].
       drawn: float32 [batch, NUM_DRAWS] in [0, 1), as `draw_distortions` gives them.
-
-    Returns:
-      [batch, 24, 24, 3] float32, mean 0 and standard deviation 1 in each image.
     """
     cropped = photographs.crop(images, drawn[:, :2], CROP, mirrored=drawn[:, 2] < 0.5)
     means = photographs.channel_means(cropped)

@@ -60,11 +60,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
 
 
 def check(request: InputRequest) -> None:
-    """Looks at every record of the request's files.
-
-    Raises:
-      DataError: naming the file and the first record that is broken.
-    """
+    """Raises DataError that names the first broken example, or its file."""
     found = find(request)
     if _is_binary(found):
         for path in found:

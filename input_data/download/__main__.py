@@ -69,12 +69,7 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
 
 
 def main(values: flags.FlagValues) -> None:
-    """Fetches what the flags name and tells what was done.
-
-    Raises:
-      DataError: unknown name, a data set to be fetched by hand, or as `fetch`.
-      OSError: the folder cannot be written.
-    """
+    """Does what the flags say; raises DataError if it cannot."""
     dataset, data_dir = values.dataset, values.data_dir
     if dataset in sources.BY_HAND:
         print(sources.BY_HAND[dataset].format(data_dir=data_dir))

@@ -208,7 +208,7 @@ class DownloadTest(parameterized.TestCase):
         self.assertEqual((status, errors), (0, ''))
         self.assertEqual(output, f'{self.data_dir}: all files are there and right\n')
 
-    @parameterized.parameters(('norb', 'testing-info.mat'), ('affnist', 'test.mat'))
+    @parameterized.parameters(('norb', 'testing-{dat,cat,info}.mat'), ('affnist', 'test.mat'))
     def test_data_for_which_a_human_is_needed(self, name, file):
         status, output, errors = self.run_program(f'--dataset={name}', '--data_dir=/some/dir')
         self.assertEqual(status, 1)

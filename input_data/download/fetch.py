@@ -72,8 +72,7 @@ def unpack(
       The names in `folder`.
 
     Raises:
-      DataError: the archive is damaged or too large, or one of the members is no regular file (a
-        link, a device).
+      DataError: the archive is damaged or too large, or a member is no regular file.
     """
     what = os.path.basename(archive)
     names: list[str] = []
@@ -101,11 +100,7 @@ def unpack(
 
 
 def unpack_named(archive: str, source: str, names: Sequence[str], folder: str) -> None:
-    """Copies members `source`/NAME of a compressed tar archive to `folder`/NAME.
-
-    Raises:
-      DataError: as `unpack`, or a member is absent.
-    """
+    """Copies members `source`/NAME to `folder`/NAME; as `unpack`, and all must be there."""
     wanted = {os.path.normpath(f'{source}/{name}'): name for name in names}
     found = unpack(archive, lambda member: wanted.get(os.path.normpath(member.name)), folder)
     missing = [path for path, name in wanted.items() if name not in found]

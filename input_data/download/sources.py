@@ -77,14 +77,10 @@ RAW_SETS: dict[str, RawSet] = {
 BY_HAND: dict[str, str] = {
     'norb': (
         'smallNORB: https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/\n'
-        'Fetch these six files, unpack them with gunzip if they end in .gz, and put them into '
-        '{data_dir}:\n'
-        '  smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat\n'
-        '  smallnorb-5x46789x9x18x6x2x96x96-training-cat.mat\n'
-        '  smallnorb-5x46789x9x18x6x2x96x96-training-info.mat\n'
-        '  smallnorb-5x01235x9x18x6x2x96x96-testing-dat.mat\n'
-        '  smallnorb-5x01235x9x18x6x2x96x96-testing-cat.mat\n'
-        '  smallnorb-5x01235x9x18x6x2x96x96-testing-info.mat'
+        'Fetch dat, cat and info of these, unpack them with gunzip if they end in .gz, and put the '
+        'six files into {data_dir}:\n'
+        '  smallnorb-5x46789x9x18x6x2x96x96-training-{{dat,cat,info}}.mat\n'
+        '  smallnorb-5x01235x9x18x6x2x96x96-testing-{{dat,cat,info}}.mat'
     ),
     'affnist': (
         'affNIST: https://www.cs.toronto.edu/~tijmen/affNIST/ (University of Toronto)\n'

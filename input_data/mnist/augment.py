@@ -22,12 +22,9 @@ def shift_images(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
     """Moves each image by its own number of pixels.
 
     Args:
-      images: [n, height, width].
+      images: [n, height, width]; what leaves the frame is lost, what enters is 0.
       rows: integers [n], positive is down.
       columns: integers [n], positive is to the right.
-
-    Returns:
-      [n, height, width]; what leaves the frame is lost, what enters is 0.
     """
     margin = max(int(np.abs(moves).max(initial=0)) for moves in (rows, columns))
     padded, size = pad_images(images, margin), images.shape[1:]
@@ -50,12 +47,7 @@ def check_shift(shift: int, height: int, width: int) -> None:
 
 
 class Singles:
-    """All shifts of all digits: example i is shift i % (2 * shift + 1)^2 of one digit (release).
-
-    Attributes:
-      count: number of examples.
-      height, width, depth: size of an example, after padding.
-    """
+    """All shifts of all digits: example i is shift i % (2 * shift + 1)^2 of one digit (release)."""
 
     depth = 1
 
@@ -82,16 +74,6 @@ class Pairs:
     label: no two of its pairs have the same partner. A base digit moves by one draw that is kept
     for all its pairs, a partner by a draw of its own for each pair; draws are uniform in
     [-shift, shift] on each axis. Pair k of a base digit does not depend on num_pairs.
-
-    Attributes:
-      count: number of pairs.
-      height, width, depth: size of an example, after padding.
-      shift: the largest move on each axis, in pixels.
-      base_moves: int64 [n, 2], rows and columns that each digit moves as a base, in pixels.
-      partner_keys: int64 [n, 8], of `draws.permute`: which digits become its partners, in turn.
-      candidates: int64 [n], how many digits have another label than each digit.
-      own_starts: int64 [n], where the digits of its label start in `by_label`.
-      by_label: int64 [n], digits sorted by label.
     """
 
     depth = 1
@@ -117,14 +99,16 @@ class Pairs:
         self._images, self._labels, self._pad, self.shift = images, labels, pad, shift
         self._seed, self._split = seed, split
         digits = np.arange(len(labels))
-        self.base_moves = self._draw_moves('base', digits)
+        # Of each digit [n, ...]: how it moves as a base, which permutation gives its partners, how
+        # many digits have another label, and where those of its own start when sorted by label.
+        self.base_moves = self._draw_moves('base', digits)  # [n, 2]
         self.partner_keys = draws.draw_words(
             seed, f'{split} partner', digits, draws.PERMUTATION_KEY
         )
-        self.by_label = np.argsort(labels, kind='stable')
         label_counts = np.bincount(labels)
         self.candidates = len(labels) - label_counts[labels]
         self.own_starts = (np.cumsum(label_counts) - label_counts)[labels]
+        self.by_label = np.argsort(labels, kind='stable')
         self._num_pairs = np.minimum(num_pairs, self.candidates)  # [n]
         self._ends = np.cumsum(self._num_pairs)  # [n]
         self.count = int(self._ends[-1])

@@ -63,11 +63,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
 
 
 def check(request: InputRequest) -> None:
-    """Looks at every record of the request's files.
-
-    Raises:
-      DataError: naming the file and the first record that is broken.
-    """
+    """Raises DataError that names the first broken example, or its file."""
     read.check(*_open(request, find(request)))
 
 
@@ -115,7 +111,7 @@ def find(request: InputRequest) -> list[str]:
 
 
 def _how_to_make(request: InputRequest, names: list[str]) -> str:
-    """What is missing of the part of the training set that is held out, and what makes it."""
+    """Which records of the part that is held out are missing, and what makes them."""
     kind = ' --multi_targets=true' if request.num_targets == 2 else ''
     commands = [
         f'python input_data/mnist/mnist_shift.py --data_dir={request.data_dir} '

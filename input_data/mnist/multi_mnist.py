@@ -15,6 +15,7 @@ from input_data.mnist.mnist_input_record import PAIRS
 from input_data.mnist.tensor_shift import PaddedImages
 from input_data.request import DatasetInfo, InputRequest
 
+check = mnist_input_raw.read  # looks at every byte
 raw_images = mnist_input_record.raw_images
 # Paper section 6.1: each digit is shifted up to 4 pixels in each direction, in a 36x36 image.
 SHIFT, PAD = 4, 4
@@ -62,11 +63,6 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
 
     info = DatasetInfo(pairs.height, pairs.width, 1, digits.num_classes, 2)
     return batching.cut(examples, request, info, to_features)
-
-
-def check(request: InputRequest) -> None:
-    """Raises DataError if raw files are missing or damaged; reading looks at every byte."""
-    mnist_input_raw.read(request)
 
 
 class PairMaker:

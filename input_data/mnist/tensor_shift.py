@@ -14,9 +14,6 @@ class PaddedImages:
     They lie in memory as strings of bytes with zeros all around. Moving an image is cutting a
     stretch out of its string, which TensorFlow does for a whole batch at once; gathering pixels
     by index takes five times as long.
-
-    Attributes:
-      height, width: size of an image, after padding.
     """
 
     def __init__(self, images: np.ndarray, pad: int, shift: int) -> None:

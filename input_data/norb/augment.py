@@ -24,11 +24,8 @@ def distort(images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
     """Brightness and contrast, a random crop, then standardisation.
 
     Args:
-      images: uint8 [batch, 48, 48, 2].
+      images: uint8 [batch, 48, 48, 2]; they become float32 [batch, 32, 32, 2].
       drawn: float32 [batch, NUM_DRAWS] in [0, 1), as `draw_distortions` gives them.
-
-    Returns:
-      float32 [batch, 32, 32, 2], mean 0 and standard deviation 1 in each image.
     """
     # Only what is cropped is computed: nothing but the means depends on the other pixels.
     cropped = photographs.crop(images, drawn[:, :2], CROP)

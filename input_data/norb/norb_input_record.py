@@ -27,7 +27,6 @@ SCHEMA = Schema(
     num_classes=NUM_CLASSES,
     others={'meta': NUM_META},
 )
-HELD_OUT_NOTE = 'of the highest instance of each category, held out of training'
 
 
 def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
@@ -48,7 +47,8 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
     examples = read.open_examples(files, schema, limit, _to_raw)
     if request.validate:
         examples = examples.select(np.flatnonzero(_held_out(files, schema) == is_test))
-        note = HELD_OUT_NOTE if is_test else ''
+        if is_test:
+            note = 'of the highest instance of each category, held out of training'
 
     def to_features(batch: Indexed) -> Features:
         images = batch.raw['image']
@@ -64,11 +64,7 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
 
 
 def check(request: InputRequest) -> None:
-    """Looks at every record of the request's files.
-
-    Raises:
-      DataError: naming the file and the first record that is broken.
-    """
+    """Raises DataError that names the first broken example, or its file."""
     read.check(*read.open_files(find(request), SCHEMA))
 
 

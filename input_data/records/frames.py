@@ -38,15 +38,15 @@ def _head(length: int) -> bytes:
     return head + struct.pack('<I', masked_crc32c(head))
 
 
+def _read_head(file: io.FileIO, position: int) -> bytes:
+    return os.pread(file.fileno(), _HEAD_BYTES, position)
+
+
 class RecordFile:
     """One record file.
 
     Of records of one length, as all writers of images make them, the places follow from the
     number; of others they are looked up once and kept, 8 bytes for each.
-
-    Attributes:
-      path: the file.
-      num_records: the records in it.
     """
 
     def __init__(self, path: str) -> None:
@@ -57,7 +57,7 @@ class RecordFile:
         if size == 0:
             raise DataError(f'{path}: the record file is empty')
         with io.FileIO(path) as file:
-            self._stride = self._data_bytes(self._read_head(file, 0), 0, 0) + FRAME_BYTES
+            self._stride = self._frame_bytes(_read_head(file, 0), 0, 0)
             self.num_records, rest = divmod(size, self._stride)
             self._starts = None
             if rest or not self._are_alike(file):
@@ -70,11 +70,7 @@ class RecordFile:
         weakref.finalize(self, os.close, self._descriptor)
 
     def read(self, record: int) -> bytes:
-        """One record.
-
-        Raises:
-          DataError: if it is corrupt.
-        """
+        """One record; raises DataError if it is corrupt."""
         if self._starts is None:
             start, end = record * self._stride, (record + 1) * self._stride
         else:
@@ -87,7 +83,7 @@ class RecordFile:
         data = frame[_HEAD_BYTES:-4]
         checksum = masked_crc32c(data).to_bytes(4, 'little')
         if frame[:_HEAD_BYTES] != _head(end - start - FRAME_BYTES) or frame[-4:] != checksum:
-            self._data_bytes(frame[:_HEAD_BYTES], start, record)  # perhaps this is what is wrong
+            self._frame_bytes(frame[:_HEAD_BYTES], start, record)  # perhaps this is what is wrong
             if len(frame) < end - start:
                 raise DataError(f'{self.path}: cut short in record {record}')
             raise DataError(f'{self.path}: record {record} is corrupt (checksum does not match)')
@@ -97,14 +93,14 @@ class RecordFile:
         """Whether frames from all over the file start like the very first one."""
         looks = min(self.num_records, _LOOKS)
         places = np.linspace(0, self.num_records - 1, looks).astype(np.int64)
-        return len({self._read_head(file, int(place) * self._stride) for place in places}) == 1
+        return len({_read_head(file, int(place) * self._stride) for place in places}) == 1
 
     def _walk(self, file: io.FileIO, size: int) -> array.array:
         """Where each record starts, and where the last one ends."""
         starts = array.array('q', [0])
         while (start := starts[-1]) < size:
-            head = self._read_head(file, start)
-            starts.append(start + self._data_bytes(head, start, len(starts) - 1) + FRAME_BYTES)
+            head = _read_head(file, start)
+            starts.append(start + self._frame_bytes(head, start, len(starts) - 1))
         if start > size:
             raise DataError(
                 f'{self.path}: cut short in record {len(starts) - 2}: '
@@ -112,11 +108,8 @@ class RecordFile:
             )
         return starts
 
-    def _read_head(self, file: io.FileIO, position: int) -> bytes:
-        return os.pread(file.fileno(), _HEAD_BYTES, position)
-
-    def _data_bytes(self, head: bytes, position: int, record: int) -> int:
-        """The length that a frame tells, if it can be true."""
+    def _frame_bytes(self, head: bytes, position: int, record: int) -> int:
+        """The length of a record and its frame, if what its head tells can be true."""
         if len(head) < _HEAD_BYTES:
             raise DataError(f'{self.path}: cut short in record {record}')
         length, checksum = struct.unpack('<QI', head)
@@ -128,16 +121,11 @@ class RecordFile:
                 f'{self.path}: record {record}: found a length of {length} bytes; expected '
                 f'{_MOST_RECORD_BYTES} at most'
             )
-        return length
+        return length + FRAME_BYTES
 
 
 class RecordFiles:
-    """Several record files as one, their records numbered from the first file to the last.
-
-    Attributes:
-      files: one `RecordFile` for each path.
-      num_bytes: size of all.
-    """
+    """Several record files as one, their records numbered from the first file to the last."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         """Raises DataError as `RecordFile`."""
@@ -158,13 +146,7 @@ class RecordFiles:
                 yield file.path, record, file.read(record)
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """Records by their numbers, in any order.
-
-        Args:
-          numbers: int64 [k].
-
-        Returns:
-          bytes [k], as objects.
+        """Records by their numbers int64 [k], in any order: bytes [k], as objects.
 
         Raises:
           DataError: naming the file and the record that is corrupt.

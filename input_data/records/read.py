@@ -24,12 +24,7 @@ READ_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
 
 def open_files(paths: Sequence[str], schema: Schema) -> tuple[RecordFiles, Schema]:
-    """Record files, and the schema with the size of the first record.
-
-    Raises:
-      DataError: if a file is empty, cut short or no record file, or the first record is corrupt or
-        of another kind.
-    """
+    """Record files, and the schema with the size of the first record; raises DataError for both."""
     files = RecordFiles(paths)
     return files, schema.fit(paths[0], first_example(files))
 
@@ -96,11 +91,7 @@ def read_integers(
 
 
 def check(files: RecordFiles, schema: Schema) -> None:
-    """Looks at every record; slow, for finding the one that a fast read stumbled over.
-
-    Raises:
-      DataError: naming the file and the first record with a fault.
-    """
+    """Raises DataError for the first record with a fault; slow."""
     for path, record, example in _examples(files):
         if fault := schema.fault(example):
             raise DataError(f'{path}: record {record}: {fault}')

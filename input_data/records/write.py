@@ -153,7 +153,8 @@ def _in_workers(
                 ) from error
             workers[receiver] = worker
         while workers:
-            for receiver in multiprocessing.connection.wait(list(workers)):
+            ready: list[Any] = multiprocessing.connection.wait([*workers])
+            for receiver in ready:
                 try:
                     written = receiver.recv()
                 except EOFError:
