@@ -221,7 +221,7 @@ PROGRAMS = (
     (download, '--dataset=imagenet --data_dir=HERE', '--dataset=imagenet', 'expected one of mnist'),
     (download, '--dataset=norb --data_dir=HERE', '--dataset=norb', 'to be fetched by hand'),
     (download, '--dataset=mnist', '--data_dir: not given'),
-    (download, '--data_dir=HOME/raw', 'train-images-idx3-ubyte', 'expected 47040016'),
+    (download, '--data_dir=HOME/raw', 'train-images-idx3-ubyte', 'expected ba891046'),
 )
 
 MODULES = {'experiment': run_experiment, 'input_data.mnist.mnist_shift': mnist_shift.run}
