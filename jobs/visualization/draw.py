@@ -124,7 +124,7 @@ def draw_strips(
             if column == 0:
                 axes.set_ylabel(name, rotation=0, ha='right', va='center', labelpad=8)
         rows[0].set_title(text, fontsize=11)
-    figure.suptitle(title)
+    figure.suptitle(title, wrap=True)
     return figure
 
 
@@ -170,7 +170,7 @@ def draw_logit_changes(changes: np.ndarray, own_iterations: int, title: str) -> 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel='routing iteration', ylabel='mean |change of a routing logit|')
     axes.legend()
-    figure.suptitle(title)
+    figure.suptitle(title, wrap=True)
     return figure
 
 
@@ -201,5 +201,5 @@ def draw_curves(train: dict[str, Curve], test: dict[str, Curve], title: str) -> 
         axes.set_xlim(0)
         if axes.lines:
             axes.legend()
-    figure.suptitle(title)
+    figure.suptitle(title, wrap=True)
     return figure

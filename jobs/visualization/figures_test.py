@@ -180,6 +180,13 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         (of_8,) = (axes for axes in shown if axes.get_title() == '8')
         self.assertAllClose(of_8.images[0].get_array(), pictures[8])
 
+    def test_a_title_wider_than_its_figure_is_broken_into_lines(self):
+        pictures = np.zeros((1, 2, 2, 3))
+        figure = draw.draw_strips({'row': pictures}, ['column'], 'a title of many words ' * 4)
+        left, _, right, _ = figure.texts[0].get_window_extent().extents
+        self.assertBetween(left, 0, right)
+        self.assertLess(right, figure.bbox.width)
+
     def test_names_are_no_formulas(self):
         pictures = np.zeros((1, 2, 2, 3))
         figure = draw.draw_strips({'$x': pictures}, ['$\\nonsense{$'], '$_^$')
