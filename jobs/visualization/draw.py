@@ -36,8 +36,6 @@ STYLE: dict[Any, object] = {
 MOST_INCHES = 11  # for all pictures of a row: pairs side by side are wide
 MOST_COUNTED_CLASSES = 20  # with more, the numbers in a confusion matrix would overlap
 MOST_COLUMNS = 8  # of examples beside each other; more go below
-# Iteration -> mean |change of a logit| of the paper's network after 500 epochs (Appendix A).
-SETTLED = {2: 7e-3, 5: 1e-5}
 
 
 def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -155,13 +153,11 @@ def draw_perturbations(tiles: np.ndarray, offsets: np.ndarray, title: str) -> Fi
 
 @_styled
 def draw_logit_changes(changes: np.ndarray, own_iterations: int, title: str) -> Figure:
-    """Mean change of a routing logit at each iteration (paper Fig. A.1), beside the paper's."""
+    """Mean change of a routing logit at each iteration (paper Fig. A.1)."""
     figure = Figure(figsize=(7.6, 4.8))
     axes = figure.add_subplot()
     iterations = np.arange(1, len(changes) + 1)
     axes.plot(iterations, changes, 'o-', color=FIRST_COLOUR, label='this network')
-    label = "settled: the paper's, after 500 epochs"
-    axes.plot([*SETTLED], [*SETTLED.values()], 's:', color=SECOND_COLOUR, label=label)
     if own_iterations <= len(changes):
         label = f'this network stops after {own_iterations}'
         axes.axvline(own_iterations, color='0.5', linestyle='--', linewidth=1.2, label=label)

@@ -148,10 +148,9 @@ def _draw_logit_changes(shown: Evaluation, batches: tf.data.Dataset, model: Mode
     changes = choose.measure_logit_changes(model, images, ROUTING_ITERATIONS)
     if changes is None:
         return None
-    settled = ', '.join(f'{size:g} at iteration {n}' for n, size in draw.SETTLED.items())
     title = (
-        f'How far routing logits move after {int(model.step.numpy()):,} training steps, '
-        f'over {count} images\nThose of a settled network move by {settled}'
+        f'How far routing logits move after {int(model.step.numpy()):,} training steps\n'
+        f'Mean over {count} images; where routing settles, less at every iteration'
     )
     return draw.draw_logit_changes(changes, model.hparams.routing, title)
 
