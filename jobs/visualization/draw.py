@@ -162,6 +162,8 @@ def draw_logit_changes(changes: np.ndarray, own_iterations: int, title: str) -> 
         label = f'this network stops after {own_iterations}'
         axes.axvline(own_iterations, color='0.5', linestyle='--', linewidth=1.2, label=label)
     axes.set_yscale('log')
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter('{x:g}')
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel='routing iteration', ylabel='mean |change of a routing logit|')
