@@ -14,6 +14,7 @@ from absl.testing import parameterized
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from input_data import DatasetInfo, InputRequest, inputs, testing
 from jobs.evaluation.scoring import judge
@@ -85,7 +86,14 @@ class ReportBrowserTest(tf.test.TestCase, parameterized.TestCase):
         return self.driver.find_elements('css selector', selector)
 
     def pixels(self):
-        return np.array(self.driver.execute_script(PIXELS)).reshape(SIDE, -1, 3)
+        """What the canvas shows; on a busy machine it is black until it is painted."""
+        read = WebDriverWait(self.driver, 20).until(lambda driver: self.read_canvas(driver))
+        return np.array(read).reshape(SIDE, -1, 3)
+
+    @staticmethod
+    def read_canvas(driver):
+        values = driver.execute_script(PIXELS)
+        return values if any(values) else None
 
     def drawn_by_network(self, label, offsets=()):
         """What the restored network decodes of the first example of a class, 0..255."""
