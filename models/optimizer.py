@@ -51,10 +51,9 @@ class Adam:
     ) -> None:
         """Updates every variable; `step` is the number of updates made before this one."""
         beta1_power, beta2_power = beta_powers(step)
-        moments = zip(self.first_moments, self.second_moments, strict=True)
-        for variable, gradient, (first, second) in zip(
-            self.variables, gradients, moments, strict=True
-        ):
+        moments = self.first_moments, self.second_moments
+        rows = zip(self.variables, gradients, *moments, strict=True)
+        for variable, gradient, first, second in rows:
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=first.handle,

@@ -9,7 +9,6 @@ import math
 import pathlib
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import types_pb2
@@ -34,16 +33,8 @@ class IndexFault(UserError):
     """What is wrong with an index file."""
 
 
-class _Block(NamedTuple):
-    start: int
-    size: int
-
-
 def check(path: str) -> None:
-    """Looks through the index of a checkpoint.
-
-    Args:
-      path: the checkpoint, without the endings of its files.
+    """Looks through the index of a checkpoint at a path, which has no endings of files.
 
     Raises:
       IndexFault: the index is damaged, or promises other data than the data files hold.
@@ -93,27 +84,26 @@ def _entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer = content[-_FOOTER_BYTES:]
     if len(footer) < _FOOTER_BYTES or not footer.endswith(_MAGIC):
         raise IndexFault('found no index file')
-    _, position = _handle(footer, 0)
-    index, _ = _handle(footer, position)
-    end, last = 0, None
-    for _, value in _block_entries(content, index):
-        block, _ = _handle(value, 0)
-        if block.start < end:
+    _, _, position = _handle(footer, 0)
+    index_start, index_end, _ = _handle(footer, position)
+    before, last = 0, None
+    for _, value in _block_entries(content, index_start, index_end):
+        start, end, _ = _handle(value, 0)
+        if start < before:
             raise IndexFault('found a damaged index')  # a block twice, perhaps many times
-        end = block.start + block.size
-        for name, entry in _block_entries(content, block):
+        before = end
+        for name, entry in _block_entries(content, start, end):
             if last is not None and name <= last:
                 raise IndexFault('found names out of order')
             last = name
             yield name, entry
 
 
-def _block_entries(content: bytes, block: _Block) -> Iterator[tuple[bytes, bytes]]:
+def _block_entries(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
     """Names and values of a block; a name gives only how it differs from the one before."""
-    end = block.start + block.size
     if end + _TRAILER_BYTES > len(content) - _FOOTER_BYTES or content[end] != 0:
         raise IndexFault('found a damaged index')
-    whole = content[block.start : end]
+    whole = content[start:end]
     [num_restarts] = struct.unpack('<I', whole[-4:])
     end = len(whole) - 4 - 4 * num_restarts
     if end < 0:
@@ -131,11 +121,11 @@ def _block_entries(content: bytes, block: _Block) -> Iterator[tuple[bytes, bytes
         position += size
 
 
-def _handle(content: bytes, position: int) -> tuple[_Block, int]:
-    """Where a block lies, and where the next number starts."""
+def _handle(content: bytes, position: int) -> tuple[int, int, int]:
+    """Where a block starts and ends, and where the next number starts."""
     start, position = _varint(content, position)
     size, position = _varint(content, position)
-    return _Block(start, size), position
+    return start, start + size, position
 
 
 def _varint(content: bytes, position: int) -> tuple[int, int]:
