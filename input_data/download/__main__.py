@@ -54,7 +54,7 @@ def fetch(raw_set: RawSet, data_dir: str) -> list[str]:
         with files.temporary_folder(os.path.join(target, 'download')) as folder:
             print(f'Trying {way.origin}', flush=True)
             try:
-                way.collect([*missing], str(folder))
+                way.fetch(way.origin, way.inner, [*missing], str(folder))
                 for name, sha256 in missing.items():
                     if fault := _fault(str(folder / name), sha256):
                         raise DataError(f'{way.origin}: {name}: {fault}')

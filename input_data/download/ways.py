@@ -25,10 +25,6 @@ class Way(NamedTuple):
     origin: str  # the address or the package they come from
     inner: str = ''  # folder of the archive or package that holds them
 
-    def collect(self, names: Sequence[str], folder: str) -> None:
-        """Leaves files of these names in `folder`; raises DataError if it cannot."""
-        self.fetch(self.origin, self.inner, names, folder)
-
 
 def fetch_gzips(origin: str, inner: str, names: Sequence[str], folder: str) -> None:
     """Files compressed one by one, at `origin`/NAME.gz."""

@@ -14,7 +14,7 @@ from input_data import command_line
 from input_data.command_line import OUTPUT_DIR, Option
 from input_data.errors import DataError
 from input_data.mnist import augment, raw
-from input_data.records.write import Source, output_paths, write_records
+from input_data.records.write import Source, write_records
 
 
 def main(values: flags.FlagValues) -> None:
@@ -32,11 +32,13 @@ def main(values: flags.FlagValues) -> None:
         if values.multi_targets
         else augment.Singles(images, labels, **sizes)
     )
-    name = f'{values.split}_{values.shift}shifted_mnist.tfrecords'
-    name = f'multi{name}' if values.multi_targets else name
-    paths = output_paths(
-        values.output_dir, name, source.count, values.max_shard, values.multi_targets
-    )
+    kind = 'multi' if values.multi_targets else ''
+    name = f'{kind}{values.split}_{values.shift}shifted_mnist.tfrecords'
+    path = os.path.join(values.output_dir, name)
+    shards = -(-source.count // values.max_shard) if values.max_shard else 1
+    paths = [f'{path}-{shard:05d}-of-{shards:05d}' for shard in range(shards)]
+    if shards == 1 and not values.multi_targets:
+        paths = [path]
     write_records((source, paths), num_workers=values.num_workers)
     seconds = time.monotonic() - started
     print(paths[0] if len(paths) == 1 else f'{paths[0]} to {os.path.basename(paths[-1])}')

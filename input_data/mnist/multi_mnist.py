@@ -75,22 +75,16 @@ class PairMaker:
         with tf.device('CPU'):
             self._labels = tf.constant(digits.labels, tf.int64)
             self._by_label = tf.constant(pairs.by_label)
-            # What belongs to each digit as a base.
             self._base_moves = tf.constant(pairs.base_moves)
             self._partner_keys = tf.constant(pairs.partner_keys)
             self._candidates = tf.constant(pairs.candidates)
             self._own_starts = tf.constant(pairs.own_starts)
 
     def draw_pairs(self, positions: tf.Tensor, base: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Partners and moves for base digits; a digit's pair in epoch k is its pair k.
+        """Partners and moves for base digits, as `augment.Pairs.draw_pairs`.
 
-        Args:
-          positions: int64 [batch], consecutive, in the line of training examples.
-          base: int64 [batch], indices of digits.
-
-        Returns:
-          partner int64 [batch], indices of digits; moves int64 [batch, 2, 2] in pixels: (base,
-          partner) by (row, column).
+        A digit's pair in epoch k is its pair k. `positions` in the line of training examples and
+        `base`, the digits, are int64 [batch]; positions follow each other.
         """
         num_digits = tf.size(self._labels, tf.int64)
         candidates = tf.gather(self._candidates, base)

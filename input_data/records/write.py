@@ -96,20 +96,6 @@ def write_records(*sets: tuple[Source, list[str]], num_workers: int = 1) -> None
                     bar.update(written)
 
 
-def output_paths(
-    output_dir: str, name: str, count: int, max_shard: int, numbered: bool
-) -> list[str]:
-    """Paths of the fewest files that hold `count` records, at most `max_shard` each (0: any).
-
-    -SSSSS-of-NNNNN is added to `name`; to that of a lone file only if it is `numbered`.
-    """
-    shards = -(-count // max_shard) if max_shard else 1
-    path = os.path.join(output_dir, name)
-    if shards == 1 and not numbered:
-        return [path]
-    return [f'{path}-{shard:05d}-of-{shards:05d}' for shard in range(shards)]
-
-
 def _blocks(paths: list[pathlib.Path], count: int, record_bytes: int) -> Iterator[Block]:
     step = max(1, _BLOCK_BYTES // record_bytes)
     for shard, path in enumerate(paths):
