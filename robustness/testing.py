@@ -34,6 +34,9 @@ CHECKPOINT = 'HOME/run/train/model.ckpt-1'
 TRAIN = f'--data_dir=HOME/records --summary_dir=HERE/run --max_steps=1 --batch_size=2 {SMALL}'
 EVALUATE = f'--train=false --data_dir=HOME/records --checkpoint={CHECKPOINT} {SMALL}'
 
+# By default Python shows none of these; a download that was given up leaves a socket to collect.
+HIDDEN_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+
 Program = Callable[[list[str]], int]  # arguments -> exit status
 
 
@@ -166,7 +169,7 @@ def _told(stream) -> Iterator[None]:
         logger.addHandler(handler)
     with warnings.catch_warnings():
         warnings.resetwarnings()
-        for hidden in (DeprecationWarning, PendingDeprecationWarning, ImportWarning):
+        for hidden in HIDDEN_WARNINGS:
             warnings.simplefilter('ignore', hidden)
         warnings.showwarning = lambda message, *_: print(message, file=stream)
         try:

@@ -129,7 +129,7 @@ class _Impatient(pooch.HTTPDownloader):
         super().__init__(
             progressbar=sys.stderr.isatty(),
             chunk_size=_PIECE_BYTES,
-            timeout=(OPEN_SECONDS, STALL_SECONDS),
+            timeout=(OPEN_SECONDS, 2 * STALL_SECONDS),  # for a thread that was given up
             headers={'Accept-Encoding': 'identity'},  # the bytes as they lie there
         )
         self._most_bytes = most_bytes
