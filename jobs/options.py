@@ -1,7 +1,8 @@
 """Every option of the program, once: name, kind, default, bounds and help.
 
 A field of `RunOptions` is an option: experiment.py makes a flag of it. TensorFlow is not imported
-here, so that what is wrong with options is told at once.
+here, so that what is wrong with options is told at once. Longer than other files: which options
+there are and what must hold between them is one matter.
 """
 
 import dataclasses

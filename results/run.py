@@ -87,6 +87,7 @@ def describe_result(run: RunSpec, place: Run) -> dict[str, Any]:
     # Of the slowest hours too, as a machine has them that does other work beside.
     images_per_second = float(np.median(scalars['images_per_second'].values))
     batch_size = config['flags']['batch_size']
+    curve = zip(*curves.thin_curve(scalars['accuracy'], MOST_POINTS), strict=True)
     return {
         'error': result['wrong_percent'],
         'wrong': result['num_wrong'],
@@ -100,16 +101,8 @@ def describe_result(run: RunSpec, place: Run) -> dict[str, Any]:
         'versions': config['versions'],
         'processor': describe_processor(),
         'date': datetime.date.today().isoformat(),
-        'curve': thin_curve(scalars),
+        'curve': [[round(step), round(100 * (1 - accuracy), 3)] for step, accuracy in curve],
     }
-
-
-def thin_curve(scalars: dict[str, curves.Curve]) -> list[list[float]]:
-    """[step, training error in percent] as means over at most `MOST_POINTS` stretches."""
-    steps, accuracy = scalars['accuracy']
-    points = np.stack([steps, 100 * (1 - accuracy)], axis=1)  # [points, 2]
-    parts = np.array_split(points, min(MOST_POINTS, len(points)))
-    return [[round(float(part[-1, 0])), round(float(part[:, 1].mean()), 3)] for part in parts]
 
 
 def describe_commit() -> str:

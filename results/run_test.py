@@ -90,7 +90,9 @@ def test_a_killed_run_goes_on_and_equals_one_left_alone(short_list, tmp_path):
     for result in results:
         assert (result['steps'], result['seed'], result['examples']) == (STEPS, 3, 20)
         assert result['error'] == 100 * result['wrong'] / 20
-        assert result['curve'][-1][0] == STEPS
+        # Scalars of every tenth step, fewer than are kept: training error in percent.
+        assert [step for step, _ in result['curve']] == [*range(10, STEPS + 1, 10)]
+        assert all(0 <= error <= 100 for _, error in result['curve'])
     assert results[0]['wrong'] == results[1]['wrong']
 
 

@@ -40,9 +40,9 @@ def read_curves(directory: str) -> dict[str, Curve]:
     }
 
 
-def thin_curve(curve: Curve) -> Curve:
-    """Means over neighbours, so that at most `MOST_POINTS` are left."""
-    count = min(MOST_POINTS, len(curve.steps))
+def thin_curve(curve: Curve, most_points: int = MOST_POINTS) -> Curve:
+    """Means over neighbours, so that at most `most_points` are left."""
+    count = min(most_points, len(curve.steps))
     return Curve(
         *(np.array([part.mean() for part in np.array_split(axis, count)]) for axis in curve)
     )
