@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import glob
 import os
+import re
 import typing
 from typing import Any, NamedTuple
 
@@ -102,6 +103,14 @@ class RunOptions:
             # Each file of --predict is looked at for itself.
             if isinstance(value, str) and name != 'predict' and not _is_utf8(value):
                 raise UserError(f'--{name}={value!r}: found bytes that are no UTF-8; expected text')
+        for name in ('summary_dir', 'checkpoint', 'export_dir'):
+            value = getattr(self, name) or ''
+            # Its reader looks for files by pattern; its writer would not.
+            if found := re.search(r'[\[\\]', value):
+                raise UserError(
+                    f'--{name}={value}: found {found[0]}, with which TensorFlow would not find '
+                    'weights again; expected a name without it'
+                )
 
     def values(self) -> dict[str, Any]:
         """Every option's value by its name, as config.json keeps them."""

@@ -33,6 +33,8 @@ class OptionsTest(parameterized.TestCase):
         ([], b'--data_dir and --summary_dir are needed to train; see --help'),
         (['--data_dir=/nowhere', '--summary_dir=a'], b'--data_dir=/nowhere: no such directory'),
         (['--data_dir=.', '--summary_dir=a\udcff'], b'found bytes that are no UTF-8'),
+        (['--data_dir=.', '--summary_dir=a[1]'], b'--summary_dir=a[1]: found [, with which'),
+        (['--train=false', '--checkpoint=a\\b'], b'--checkpoint=a\\b: found \\, with which'),
         (['--train=false'], b'--data_dir is needed to evaluate; see --help'),
     )
     def test_faults_are_told_without_tensorflow(self, arguments, words):

@@ -13,7 +13,7 @@ from typing import Any
 
 from common import files
 from common.errors import UserError
-from input_data import DatasetInfo
+from input_data import DATASETS, DatasetInfo
 
 # What must not change when a training is resumed: the checkpoint's shapes and its meaning.
 FIXED_FLAGS = ('model', 'dataset', 'num_targets')
@@ -22,6 +22,7 @@ TOLD_FLAGS = ('batch_size', 'seed', 'num_gpus', 'mixed_precision', 'validate', '
 FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky')
 FIXED_INFO = ('height', 'width', 'depth', 'num_classes')
 KINDS = {'job': str, 'flags': dict, 'hparams': dict, 'seed': int}
+MOST_BYTES = 10_000_000  # of a config.json, which holds some 2,000
 LATER_PARTS = ('data', 'versions', 'machine')  # which older files may lack
 RANGES = {  # lowest and highest value of what a network is built from
     'seed': (0, 2**32 - 1),
@@ -185,7 +186,11 @@ def _count_threads() -> int:
 
 def _read_config(path: str) -> Config | None:
     try:
-        config = json.loads(pathlib.Path(path).read_text('utf-8'))
+        with open(path, 'rb') as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f'more than {MOST_BYTES} bytes')
+        config = json.loads(content)
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:
@@ -202,6 +207,8 @@ def _read_config(path: str) -> Config | None:
         lowest, highest = RANGES.get(name, (0, 0))
         if name in RANGES and not (type(value) is int and lowest <= value <= highest):
             raise UserError(f'{path}: found {name}={value!r}; expected {lowest} to {highest}')
-        if name in ('model', 'dataset') and not isinstance(value, str):
-            raise UserError(f'{path}: found {name}={value!r}; expected a name')
+        if name == 'model' and not isinstance(value, str):
+            raise UserError(f'{path}: found model={value!r}; expected a name')
+        if name == 'dataset' and value not in [*DATASETS]:
+            raise UserError(f'{path}: found dataset={value!r}; expected {", ".join(DATASETS)}')
     return found

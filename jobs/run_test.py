@@ -35,6 +35,8 @@ class RunTest(parameterized.TestCase):
 
     @parameterized.parameters(
         (dict(seed=2**40), 'found seed=1099511627776; expected 0 to 4294967295'),
+        (dict(flags=dict(dataset='other')), "found dataset='other'; expected mnist, "),
+        (dict(flags=dict(dataset=['mnist'])), r"found dataset=\['mnist'\]; expected mnist, "),
         (dict(machine=3), 'found machine=3; expected the configuration of a run'),
         (dict(data=dict(height=0)), 'found height=0; expected 1 to 4096'),
     )
@@ -42,6 +44,17 @@ class RunTest(parameterized.TestCase):
         Run(self.kept.folder).write_config(config(**changes))
         with self.assertRaisesRegex(UserError, f'^{self.kept.config_path}: {message}'):
             _ = self.kept.config
+
+    def test_no_more_is_read_than_a_config_can_hold(self):
+        with open(self.kept.config_path, 'wb') as file:
+            file.truncate(1 << 40)  # of nothing, which takes no room on the disk
+        with self.assertRaisesRegex(UserError, f'^{self.kept.config_path}: .* found more than'):
+            _ = self.kept.config
+
+    def test_an_editors_mark_of_utf_8_is_no_fault(self):
+        text = json.dumps(config())
+        pathlib.Path(self.kept.config_path).write_text(text, 'utf-8-sig')
+        self.assertEqual(self.kept.config, json.loads(text))
 
     def test_hyper_parameters_blame_where_they_come_from(self):
         self.kept.write_config(config())

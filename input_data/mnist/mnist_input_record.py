@@ -96,7 +96,7 @@ def find(request: InputRequest) -> list[str]:
       DataError: if there are none, or files of several shifts to choose from.
     """
     names = _default_names(request)
-    here = functools.partial(os.path.join, request.data_dir)
+    here = functools.partial(os.path.join, glob.escape(request.data_dir))
     if not os.path.isdir(request.data_dir) or any(glob.glob(here(f'{name}*')) for name in names):
         return paths.resolve(request.data_dir, names)
     pattern = re.sub(r'_\d+shifted', '_*shifted', names[0])
@@ -105,17 +105,18 @@ def find(request: InputRequest) -> list[str]:
         raise DataError(
             f'--data_dir={request.data_dir}: found {", ".join(shifts)}; name the one to read'
         )
-    if request.validate and not shifts:
+    if not shifts:
         raise DataError(_how_to_make(request, names))
     return paths.resolve(request.data_dir, shifts or names)
 
 
 def _how_to_make(request: InputRequest, names: list[str]) -> str:
-    """Which records of the part that is held out are missing, and what makes them."""
+    """Which records are missing, and what makes them."""
+    held_out = 'valid_' if request.validate else ''
     kind = ' --multi_targets=true' if request.num_targets == 2 else ''
     commands = [
         f'python input_data/mnist/mnist_shift.py --data_dir={request.data_dir} '
-        f'--split=valid_{split} --shift={shift}{kind}'
+        f'--split={held_out}{split} --shift={shift}{kind}'
         for split, shift in (('train', TRAIN_SHIFT), ('test', TEST_SHIFT))
     ]
     return (

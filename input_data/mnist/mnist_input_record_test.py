@@ -65,6 +65,13 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
             batches[0]['target_labels'], np.stack([labels[:-1], labels[1:]], axis=1)
         )
 
+    @parameterized.parameters('test_0', 'test_3')
+    def test_a_folders_name_is_no_pattern(self, name):
+        folder = pathlib.Path(self.directory, '[a]*')
+        folder.mkdir()
+        testing.write_singles(str(folder), name, count=7)
+        self.assertEqual(read(folder)[1].num_examples, 7)
+
     @parameterized.parameters(records.MEMORY_LIMIT_BYTES, 0)
     def test_training_shuffles_whole_epochs_and_enters_in_the_middle(self, memory_limit):
         self.enter_context(

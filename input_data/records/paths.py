@@ -21,7 +21,7 @@ def resolve(data_dir: str, default_names: Sequence[str]) -> list[str]:
     """
     if os.path.isdir(data_dir):
         for name in default_names:
-            path = os.path.join(data_dir, name)
+            path = os.path.join(glob.escape(data_dir), name)
             found = sorted(glob.glob(path)) or sorted(glob.glob(f'{path}-?????-of-?????'))
             if found:
                 return _whole_sets(found, data_dir)

@@ -35,7 +35,8 @@ def read_image(path: str) -> Image.Image:
       UserError: if it is missing, no image, damaged or too large.
     """
     if not os.path.isfile(path):  # where pathlib would raise what it makes of odd names
-        raise UserError(f'{path}: no such file')
+        found = 'found no regular file' if os.path.lexists(path) else 'no such file'
+        raise UserError(f'{path}: {found}')
     limit = Image.MAX_IMAGE_PIXELS
     try:
         with warnings.catch_warnings():

@@ -27,6 +27,8 @@ def read_curves(directory: str) -> dict[str, Curve]:
 
     points: dict[str, dict[int, float]] = {}
     for path in sorted(pathlib.Path(directory).glob('events.out.tfevents.*')):
+        if not path.is_file():
+            continue
         kinds: dict[str, str] = {}  # a file names the kind of a tag at its first value only
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:

@@ -218,6 +218,7 @@ class CurvesTest(tf.test.TestCase):
                     tf.summary.scalar('loss/total', value)
                     tf.summary.image('picture', np.zeros((1, 2, 2, 3)))
             writer.close()
+        pathlib.Path(directory, 'events.out.tfevents.of-no-file').mkdir()
         found = curves.read_curves(directory)
         self.assertEqual(list(found), ['loss/total'])
         self.assertAllEqual(found['loss/total'].steps, [1, 2, 3, 4])
