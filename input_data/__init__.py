@@ -9,8 +9,11 @@ A batch is a dict of
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
+import re
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -66,6 +69,21 @@ def check(name: str, request: InputRequest) -> None:
     _module(name).check(request)
 
 
+@contextlib.contextmanager
+def naming_faults(name: str, request: InputRequest) -> Iterator[None]:
+    """Turns what stops a graph at a broken example into a DataError that says which it is."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
+        check(name, request)
+        # Files without a fault were others while they were read.
+        if told := re.search(f'{DataError.__name__}: (.*)', str(error)):
+            raise DataError(f'{told[1]}; it has changed since it was opened') from error
+        raise
+
+
 def raw_images(name: str, info: DatasetInfo) -> RawImages:
     """How images from outside become the network's input, which is as `info` says."""
     return _module(name).raw_images(info)
@@ -93,5 +111,6 @@ __all__ = [
     'RawImages',
     'check',
     'inputs',
+    'naming_faults',
     'raw_images',
 ]

@@ -209,8 +209,13 @@ class MnistInputRecordTest(tf.test.TestCase, parameterized.TestCase):
             path.write_bytes(bad)
             with self.assertRaisesRegex(tf.errors.InvalidArgumentError, f'{path}: {message}'):
                 next(iter(batches))
-            with self.assertRaisesRegex(DataError, f'{path}: {message}'):
-                input_data.check('mnist', request)
+            named = self.assertRaisesRegex(DataError, f'{path}: {message}')
+            with named, input_data.naming_faults('mnist', request):
+                next(iter(batches))
+        testing.write_singles(self.directory, count=5, size=12)  # whole, but another
+        named = self.assertRaisesRegex(DataError, f'{path}: cut short .*; it has changed since')
+        with named, input_data.naming_faults('mnist', request):
+            next(iter(batches))
 
     def test_memory_does_not_grow_with_the_file(self):
         """256 MB of records, more than half of which are read."""

@@ -28,12 +28,8 @@ class Session(NamedTuple):
         step = checkpoint.restore(path, self.model, with_moments=False)
         if step != checkpoint.named_step(path):
             print(f'{path}: its name says another step than its global_step, {step}')
-        try:
+        with input_data.naming_faults(self.options.dataset, self.options.request('test')):
             return step, self.scorer.evaluate()
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
-            # A broken example stops the graph without saying which: look for it at leisure.
-            input_data.check(self.options.dataset, self.options.request('test'))
-            raise
 
     def write_config(self) -> None:
         """Keeps what the run was started with, unless a training did; not for one that failed."""

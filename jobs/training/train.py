@@ -121,12 +121,8 @@ def _run_loop(
 ) -> int:
     is_chief, names = batching.worker == 0, dataclasses.fields(loop.TrainSettings)
     settings = loop.TrainSettings(**{field.name: getattr(options, field.name) for field in names})
-    try:
+    with input_data.naming_faults(options.dataset, options.request('train', batching)):
         step = loop.train(model, strategy, batches, settings, stop, is_chief)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError):
-        # A broken example stops the graph without saying which: look for it at leisure.
-        input_data.check(options.dataset, options.request('train', batching))
-        raise
     if is_chief and step >= options.max_steps:
         files.write_json(options.run.finished_path, {'step': step})
     return step
