@@ -1,5 +1,6 @@
 """What a user is told when the program cannot go on: one line, no traceback."""
 
+import errno
 import re
 
 # Where absl quotes Python in place of saying what it expected.
@@ -29,7 +30,10 @@ def explain_error(error: BaseException) -> str | None:
     if isinstance(error, UserError):
         return _one_line(str(error))
     if isinstance(error, OSError):
-        path = f'{error.filename}: ' if error.filename else ''
+        # Files are written by functions that name them.
+        is_output = error.errno in (errno.EPIPE, errno.ENOSPC)
+        name = error.filename or ('standard output' if is_output else '')
+        path = f'{name}: ' if name else ''
         found = error.strerror or error
         return _one_line(f'{path}{found}; expected to be able to read and write there')
     # Only a program that got as far as importing TensorFlow can raise the rest.

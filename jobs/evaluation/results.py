@@ -74,11 +74,15 @@ def _write_summaries(run: Run, step: int, evaluation: Evaluation) -> None:
 
 def _append_line(path: str, line: str) -> None:
     """Appends a line; one that a killed process has cut off gets an end of its own before."""
-    with open(path, 'ab+') as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            line = line if file.read(1) == b'\n' else f'\n{line}'
-        file.write(f'{line}\n'.encode())
+    try:
+        with open(path, 'ab+') as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b'\n' else f'\n{line}'
+            file.write(f'{line}\n'.encode())
+    except OSError as error:
+        error.filename = path  # of a full disk, the system does not say where
+        raise
 
 
 def _read_results(path: str) -> list[dict]:

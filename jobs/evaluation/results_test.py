@@ -49,6 +49,10 @@ class ResultsTest(tf.test.TestCase):
         self.assertEqual(cut, whole[:40])
         self.assertTrue(path.read_text().endswith('\n'))
 
+    def test_a_full_disk_is_told_with_the_file(self):
+        with self.assertRaisesRegex(OSError, "No space left on device: '/dev/full'"):
+            results._append_line('/dev/full', '{}')
+
     def test_lines_of_older_versions_are_passed_by(self):
         path = pathlib.Path(self.run_kept.results_path)
         path.parent.mkdir()
