@@ -231,6 +231,14 @@ class MnistShiftTest(parameterized.TestCase):
         self.raw.remove(os.path.basename(blocker))
         self.assertIn(os.path.basename(blocker), self._fail(folder, '--split=test'))
 
+    def test_the_second_of_two_at_once_writes_nothing(self):
+        output = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
+        with lock.hold_folder('', output):
+            told = self._fail(f'--data_dir={self.folder}', f'--output_dir={output}')
+            self.assertEmpty(list(output.glob('*.tfrecords*')))
+        self.assertIn(f'--output_dir={output}: found', told)
+        self.assertIn(f'(process {os.getpid()} on', told)
+
     def test_full_disk_is_one_line_and_leaves_old_files(self):
         [path] = self._run('--shift=0')
         before = pathlib.Path(path).read_bytes()
