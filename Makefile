@@ -52,10 +52,10 @@ results: $(VENV)/.installed
 	$(BIN)/python -m results.table
 
 check: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 -m 'not slow' --ignore=robustness
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not slow' --ignore=robustness
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --hypothesis-profile=long robustness/fuzz
