@@ -52,7 +52,7 @@ results: $(VENV)/.installed
 	$(BIN)/python -m results.table
 
 check: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not slow' --ignore=robustness
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not slow' layers_test.py common input_data jobs layers models results
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal

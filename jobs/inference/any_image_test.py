@@ -183,7 +183,7 @@ class PredictImagesTest(tf.test.TestCase, parameterized.TestCase):
         for path, message in (
             (text, 'text.png: found no image'),
             (cut, 'cut.png: cannot be read as an image'),
-            (self.directory, 'no such file'),
+            (self.directory, 'found no regular file'),
             (self.directory / 'absent.png', 'absent.png: no such file'),
         ):
             with self.assertRaisesRegex(UserError, message):
