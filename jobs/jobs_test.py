@@ -10,6 +10,7 @@ import time
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -162,6 +163,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
             run_quietly(train.run, options)
         self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [1])
 
+    @pytest.mark.slow
     def test_following_waits_without_spinning(self):
         run_quietly(train.run, self.options(max_steps=1))
         options = self.options(train=False, eval_timeout_secs=4)
@@ -175,6 +177,7 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         idle = (time.monotonic() - started) - (time.process_time() - used)
         self.assertGreater(idle, 2)
 
+    @pytest.mark.slow
     def test_following_looks_at_the_checkpoints_themselves(self):
         run_quietly(train.run, self.options())
         state = pathlib.Path(f'{self.directory}/run/train/checkpoint')

@@ -7,6 +7,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
@@ -18,6 +19,8 @@ from jobs.inference import predict
 from jobs.options import RunOptions
 from jobs.training import train
 from models import Inferred, Model
+
+pytestmark = pytest.mark.slow
 
 
 class PatchCapsules(Model):

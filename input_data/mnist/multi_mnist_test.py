@@ -5,6 +5,7 @@ import dataclasses
 import io
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -122,6 +123,7 @@ class MultiMnistTest(tf.test.TestCase, parameterized.TestCase):
         # By chance one digit in 29 has the partner that it had before.
         self.assertLess(np.mean(partners[0] == partners[1]), 0.25)
 
+    @pytest.mark.slow
     @parameterized.parameters(False, True)
     def test_a_function_of_seed_and_position(self, validate):
         testing.write_raw(self.directory)

@@ -10,6 +10,7 @@ import tempfile
 import time
 from unittest import mock
 
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -21,6 +22,8 @@ from jobs.options import RunOptions
 from jobs.run import Run
 from jobs.training import train
 from models.checkpoint import MismatchError
+
+pytestmark = pytest.mark.slow
 
 TRAINED = 'num_prime_capsules=2,leaky=true,routing=2'
 

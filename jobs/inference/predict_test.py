@@ -10,6 +10,7 @@ import tempfile
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
@@ -131,6 +132,7 @@ class PredictTest(tf.test.TestCase):
         self.assertIn('  first of several frames  ', film)
         self.assertNotIn('several frames', still)
 
+    @pytest.mark.slow
     def test_strange_names_end_nothing(self):
         """Names of the greatest length, none the terminal can show, none in any encoding."""
         long = 'x' * 251 + '.png'
@@ -218,6 +220,7 @@ class PredictTest(tf.test.TestCase):
         with self.assertRaisesRegex(UserError, 'found no model.ckpt-'):
             self.predict(self.digit(), summary_dir=f'{self.directory}/nothing')
 
+    @pytest.mark.slow
     def test_the_program_names_what_is_no_image_and_goes_on(self):
         bad = f'{self.directory}/bad,name.png'
         pathlib.Path(bad).write_text('not an image')

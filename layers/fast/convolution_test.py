@@ -3,6 +3,7 @@
 import unittest.mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -47,6 +48,7 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
     def test_networks_of_the_release(self, *case):
         self.assert_equals_direct(*case)
 
+    @pytest.mark.slow
     def test_random_shapes(self):
         rng = np.random.default_rng(0)
         for _ in range(40):
