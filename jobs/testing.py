@@ -24,6 +24,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 PROGRAM = ('experiment.py',)
 
 
+def small_options(data_dir: str, summary_dir: str, **overrides) -> RunOptions:
+    """Options of a run that takes seconds; an evaluation of it waits for nothing."""
+    defaults = dict(summary_step=1, batch_size=8, eval_batch_size=10, seed=5, eval_interval_secs=0)
+    places = dict(data_dir=data_dir, summary_dir=summary_dir, eval_timeout_secs=0)
+    return RunOptions(**{**places, **defaults, **overrides})
+
+
 def run_training(options: RunOptions) -> str:
     """Trains in this process; returns what it printed."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -13,9 +13,8 @@ from PIL import Image
 from common.errors import UserError
 from input_data import DatasetInfo, InputRequest, inputs, testing
 from jobs.evaluation.scoring import Scorer, judge
-from jobs.options import RunOptions
 from jobs.run import Run
-from jobs.testing import run_evaluation, run_training
+from jobs.testing import run_evaluation, run_training, small_options
 from jobs.visualization import curves, draw, figures
 from models import HParams, build_model, checkpoint
 
@@ -31,19 +30,9 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         self.directory = self.create_tempdir().full_path
 
     def options(self, data_dir=None, **overrides):
-        defaults = dict(
-            data_dir=data_dir or self.directory,
-            summary_dir=f'{self.directory}/run',
-            hparams_override=SMALL,
-            max_steps=2,
-            summary_step=1,
-            batch_size=8,
-            eval_batch_size=10,
-            seed=5,
-            eval_interval_secs=0,
-            eval_timeout_secs=0,
-        )
-        return RunOptions(**{**defaults, **overrides})
+        run = f'{self.directory}/run'
+        defaults = dict(summary_dir=run, hparams_override=SMALL, max_steps=2)
+        return small_options(data_dir or self.directory, **{**defaults, **overrides})
 
     def write_singles(self):
         testing.write_singles(self.directory, 'train_2')

@@ -9,8 +9,7 @@ from absl.testing import parameterized
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from input_data import testing
-from jobs.options import RunOptions
-from jobs.testing import run_evaluation, run_training
+from jobs.testing import run_evaluation, run_training, small_options
 from jobs.visualization import summaries
 
 pytestmark = pytest.mark.slow
@@ -41,20 +40,8 @@ class SummariesTest(tf.test.TestCase, parameterized.TestCase):
         self.run_dir = f'{self.directory}/run'
 
     def options(self, data=None, **overrides):
-        defaults = dict(
-            data_dir=data or self.directory,
-            summary_dir=self.run_dir,
-            hparams_override=SMALL,
-            max_steps=4,
-            summary_step=1,
-            save_step=2,
-            batch_size=8,
-            eval_batch_size=10,
-            seed=5,
-            eval_interval_secs=0,
-            eval_timeout_secs=0,
-        )
-        return RunOptions(**{**defaults, **overrides})
+        defaults = dict(summary_dir=self.run_dir, hparams_override=SMALL, max_steps=4, save_step=2)
+        return small_options(data or self.directory, **{**defaults, **overrides})
 
     def write_singles(self):
         testing.write_singles(self.directory, 'train_2')
