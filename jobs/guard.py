@@ -79,7 +79,10 @@ def guarding(addresses: Sequence[str], timeout_secs: int, limit: str) -> Iterato
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen([sys.executable, __file__, str(timeout_secs), limit, *addresses])
+    # Named, not asked for: who asks after this process has gone is told of its heir.
+    arguments = [str(os.getpid()), str(timeout_secs), limit, *addresses]
+    # In a session of its own Ctrl-C does not reach it: that is this process' to end by.
+    process = subprocess.Popen([sys.executable, __file__, *arguments], start_new_session=True)
     try:
         yield
     finally:
@@ -89,9 +92,8 @@ def guarding(addresses: Sequence[str], timeout_secs: int, limit: str) -> Iterato
             signal.signal(number, handler)
 
 
-def _guard(timeout_secs: str, limit: str, *addresses: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the other process' to end
-    guarded, deadline, misses = os.getppid(), time.monotonic() + int(timeout_secs), 0
+def _guard(process: str, timeout_secs: str, limit: str, *addresses: str) -> None:
+    guarded, deadline, misses = int(process), time.monotonic() + int(timeout_secs), 0
     while os.getppid() == guarded:
         gone = list_gone(addresses)
         misses = misses + 1 if gone else 0

@@ -3,6 +3,8 @@
 import pathlib
 import signal
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -128,6 +130,12 @@ class DistributedTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(ended[1], f'experiment: {guard.describe_absence(addresses[1:2])}\n')
         limit = ' within 8 s (--cluster_timeout_secs)'
         self.assertEqual(ended[2], f'experiment: {guard.describe_absence(addresses[2:], limit)}\n')
+
+    def test_a_guard_ends_though_its_process_went_before_it_had_started(self):
+        gone = subprocess.Popen([sys.executable, '-c', ''])
+        gone.wait()
+        command = [sys.executable, guard.__file__, str(gone.pid), '600', '', '127.0.0.1:1']
+        self.assertEqual(subprocess.run(command, timeout=30, check=False).returncode, 0)
 
     def start_worker(self, other, cluster_timeout_secs, index=0):
         """Starts one of two workers, the other one of which is not there."""
