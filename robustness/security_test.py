@@ -20,7 +20,7 @@ import tensorflow as tf
 from PIL import EpsImagePlugin, Image
 
 from common.errors import UserError
-from input_data import InputRequest, inputs
+from input_data import InputRequest, image_files, inputs
 from input_data.affnist import raw as affnist_raw
 from input_data.cifar10 import png_batches
 from input_data.cifar10 import raw as cifar10_raw
@@ -28,7 +28,6 @@ from input_data.download import fetch
 from input_data.mnist import raw as mnist_raw
 from input_data.norb import raw as norb_raw
 from input_data.norb import testing as norb_testing
-from jobs.inference import any_image
 from jobs.run import Run
 from jobs.visualization import curves, summaries
 from models import checkpoint
@@ -131,7 +130,7 @@ READERS = {
     'config': read_config,
     'idx': lambda path: mnist_raw.read_idx(str(path), 3),
     'idx_compressed': read_compressed,
-    'image': lambda path: any_image.read_image(str(path)),
+    'image': lambda path: image_files.read_image(str(path)),
     'labels': read_labels,
     'norb': read_norb,
     'records': read_record,
@@ -171,7 +170,7 @@ def test_no_image_starts_a_program(mark, tmp_path, monkeypatch):
     path = tmp_path / 'digit.png'
     path.write_bytes(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n')
     with pytest.raises(UserError, match='digit.png: found EPS'):
-        any_image.read_image(str(path))
+        image_files.read_image(str(path))
     assert not mark.exists()
     with pytest.raises(OSError):  # the program drew nothing, but it ran
         Image.open(path).load()

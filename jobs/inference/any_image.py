@@ -1,18 +1,11 @@
-"""Any image file -> an image like those the network was trained on."""
-
-import os
-import warnings
+"""Any image of a digit -> one like those that MNIST shows."""
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
 from common.errors import UserError
+from input_data import image_files
 
-MAX_PIXELS = 64_000_000  # 256 MB as RGBA; larger than a phone takes, small enough to unpack
-LONG_SIDE = 2048  # pixels; images twice as long are reduced before they are computed with
-MORE_FRAMES = 'more frames'  # whether a file holds more than the image that is read
-# Others that Pillow knows run programs (EPS) or unpack without limit (FITS).
-FORMATS = ('PNG', 'JPEG', 'MPO', 'GIF', 'BMP', 'DIB', 'WEBP', 'TIFF', 'PPM', 'ICO', 'AVIF')
 # MNIST's own treatment of its scans: the digit fits a 20x20 box, whose centre of mass is put
 # into the middle of 28x28 pixels (LeCun et al., 1998).
 DIGIT_BOX, MNIST_SIDE = 20, 28
@@ -24,45 +17,6 @@ DIMMEST = 0.15  # of the brightest light: with less, noise would be raised to in
 UNEVEN, MOST_UNEVEN = 0.15, 0.07
 FITS = 20  # of the light, each with less weight on what the one before missed
 SMALL, BROAD = 63, 25  # pixels: no stroke is so broad in an image whose longer side has so many
-
-
-def read_image(path: str) -> Image.Image:
-    """Reads the first frame of an image file, turned as its camera says.
-
-    It is of mode L, RGB, RGBA, or F where a pixel has more than 8 bits; `info` tells `MORE_FRAMES`.
-
-    Raises:
-      UserError: if it is missing, no image, damaged or too large.
-    """
-    if not os.path.isfile(path):  # where pathlib would raise what it makes of odd names
-        found = 'found no regular file' if os.path.lexists(path) else 'no such file'
-        raise UserError(f'{path}: {found}')
-    limit = Image.MAX_IMAGE_PIXELS
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            warnings.simplefilter('error', Image.DecompressionBombWarning)
-            Image.MAX_IMAGE_PIXELS = None  # the size is looked at below, and told
-            with Image.open(path) as image:
-                _check_kind(image)
-                Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for images inside of images, as in icons
-                # A camera's MPO holds previews of its one picture.
-                several = image.format != 'MPO' and getattr(image, 'is_animated', False)
-                ImageOps.exif_transpose(image, in_place=True)
-                plain = _plain(image)
-                plain.info[MORE_FRAMES] = several
-                return plain
-    except UserError as error:
-        raise UserError(f'{path}: {error}') from None
-    except Image.UnidentifiedImageError:
-        raise UserError(
-            f'{path}: found no image; expected PNG, JPEG, GIF, BMP or the like'
-        ) from None
-    except Exception as error:  # a decoder raises whatever it stumbles over in a damaged file
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise UserError(f'{path}: cannot be read as an image: {reason}') from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
@@ -106,45 +60,10 @@ def to_digit(image: Image.Image, height: int, width: int) -> np.ndarray:
     return np.round(255 * fitted).astype(np.uint8)[..., None]  # [height, width, 1]
 
 
-def to_photograph(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """The middle of an image as uint8 [height, width, 3]; transparent parts are white."""
-    layered = image.convert('RGBA')
-    paper = Image.new('RGBA', layered.size, 'white')
-    colours = Image.alpha_composite(paper, layered).convert('RGB')
-    return np.asarray(ImageOps.fit(colours, (width, height), Image.Resampling.BICUBIC))
-
-
-def _check_kind(image: Image.Image) -> None:
-    if image.format not in FORMATS:
-        raise UserError(
-            f'found {image.format}; expected PNG, JPEG, GIF, BMP, TIFF, WEBP or the like'
-        )
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise UserError(f'found {width}x{height} pixels; expected {MAX_PIXELS} at most')
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """An image in one of few modes, and not too large to compute with."""
-    if image.mode[0] in 'IF':  # more than 8 bits a pixel, which other modes would cut off
-        mode = 'F'
-    elif image.has_transparency_data:
-        mode = 'RGBA'
-    else:
-        mode = 'L' if image.mode in ('1', 'L') else 'RGB'
-    factor = max(image.size) // LONG_SIDE
-    plain = image.convert(mode)
-    return plain.reduce(factor) if factor > 1 else plain
-
-
 def _grey(image: Image.Image) -> np.ndarray:
     """Grey values 0..255 as float32 [height, width]; transparent parts show a ground to the ink."""
     if image.mode[0] in 'IF':  # more than 8 bits a pixel, which Pillow would cut off
-        values = np.asarray(image, np.float32)
-        if not np.isfinite(values).all():
-            raise UserError('found a pixel that is no finite number; expected all to be')
-        full = next((full for full in (1, 255, 65535) if values.max() <= full), values.max())
-        return np.clip(values, 0, full) / full * 255
+        return image_files.scale_deep(image)
     # In floats: MNIST's own images go through unchanged.
     if not image.has_transparency_data:
         return np.asarray(image.convert('L'), np.float32)

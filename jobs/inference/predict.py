@@ -14,6 +14,7 @@ import tensorflow as tf
 import input_data
 from common import files
 from common.errors import UserError, printable
+from input_data import image_files
 from jobs.inference import any_image, trained
 from jobs.inference.trained import Answer, Trained
 from jobs.options import RunOptions
@@ -100,10 +101,10 @@ def _predict(
     """One file's result; its picture goes to `folder`, under a name that is not in `names`."""
     info = network.model.info
     raw = input_data.raw_images(network.dataset, info)
-    image = any_image.read_image(path)
-    prepare = any_image.to_digit if info.depth == 1 else any_image.to_photograph
+    image = image_files.read_image(path)
+    prepare = any_image.to_digit if info.depth == 1 else image_files.to_picture
     try:
-        pixels = prepare(image, *raw.shape[:2])
+        pixels = raw.fit(image) if raw.fit else prepare(image, *raw.shape[:2])
     except UserError as error:
         raise UserError(f'{path}: {error}') from error
     except ValueError as error:  # colours that Pillow cannot turn into others
@@ -114,7 +115,7 @@ def _predict(
         'file': path,
         'predictions': answer.predictions[0].numpy().tolist(),
         'scores': answer.scores[0].numpy().tolist(),
-        'note': 'first of several frames' if image.info.get(any_image.MORE_FRAMES) else None,
+        'note': 'first of several frames' if image.info.get(image_files.MORE_FRAMES) else None,
         'picture': None,
     }
     result['classes'] = [network.class_names[number] for number in result['predictions']]

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from common.errors import UserError
+from input_data import image_files
 from input_data.cifar10 import png_batches
 from input_data.errors import DataError
 from jobs.inference import any_image, predict
@@ -63,8 +64,8 @@ FILES = some_files()
 
 
 def look_at(path: str) -> None:
-    image = any_image.read_image(path)
-    for prepare, depth in ((any_image.to_digit, 1), (any_image.to_photograph, 3)):
+    image = image_files.read_image(path)
+    for prepare, depth in ((any_image.to_digit, 1), (image_files.to_picture, 3)):
         pixels = prepare(image, SIDE, SIDE)
         assert (pixels.shape, pixels.dtype) == ((SIDE, SIDE, depth), np.uint8)
 
@@ -147,7 +148,7 @@ def test_icon_with_a_large_image_inside():
         only(),
         pytest.raises(UserError, match='10000x10000 pixels|100000000 pixels'),
     ):
-        any_image.read_image(path)
+        image_files.read_image(path)
 
 
 def test_format_that_unpacks_without_limit():
@@ -159,7 +160,7 @@ def test_format_that_unpacks_without_limit():
         only(),
         pytest.raises(UserError, match='file: found FITS; expected PNG'),
     ):
-        any_image.read_image(path)
+        image_files.read_image(path)
 
 
 @given(st.text('a.,*?[]!/ ', max_size=20))
