@@ -32,14 +32,16 @@ DATASETS: dict[str, str] = {
     'affnist': 'input_data.affnist.affnist_input',
     'norb': 'input_data.norb.norb_input_record',
     'cifar10': 'input_data.cifar10.cifar10_input',
+    'image_folder': 'input_data.image_folder.image_folder_input',
 }
 
 # What each module offers:
 #   inputs(request) -> (dataset, info)
 #   check(request), which looks at every example and raises DataError for the first broken one
 #   raw_images(info) -> RawImages, by which prediction and export treat images from outside
-#   EVAL_SIZE, the number of examples to evaluate by default
+#   EVAL_SIZE, the number of examples to evaluate by default; None for all
 #   SHIFT, only where images are moved on the fly: by how much without --shift, in pixels
+#   IMAGE_SIZE, only where pictures are of any size: to which they are brought without --image_size
 OFFERS = ('inputs', 'check', 'raw_images', 'EVAL_SIZE')
 
 
@@ -54,11 +56,13 @@ def inputs(name: str, request: InputRequest) -> tuple[tf.data.Dataset, DatasetIn
       DataError: if files are missing, unreadable, corrupt or of another kind.
     """
     module = _module(name)
-    if request.shift is not None and not hasattr(module, 'SHIFT'):
-        raise DataError(
-            f'--shift={request.shift}: found --dataset={name}, whose files hold images as they '
-            'are; expected no --shift'
-        )
+    for flag in ('shift', 'image_size'):
+        value = getattr(request, flag)
+        if value is not None and not hasattr(module, flag.upper()):
+            raise DataError(
+                f'--{flag}={value}: found --dataset={name}, whose files hold images as they are; '
+                f'expected no --{flag}'
+            )
     if request.eval_size is None:
         request = dataclasses.replace(request, eval_size=module.EVAL_SIZE)
     return module.inputs(request)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from input_data.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
+    from PIL import Image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,7 @@ class DatasetInfo:
     num_targets: int = 1  # objects in one image
     num_examples: int = 0  # in the split that is read
     note: str = ''  # which data these are, where two kinds could be confused
+    class_names: tuple[str, ...] | None = None  # where they have others than their numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,8 @@ class InputRequest:
     eval_batch_size: int = 100  # of 'test'
     eval_size: int | None = None  # most examples of 'test'; None for the data set's own number
     shift: int | None = None  # largest move of digits made on the fly; None for the paper's
+    image_size: int | None = None  # that pictures are brought to; None for the data set's own
+    strict: bool = False  # refuse a file that is no picture, in place of passing it over
 
     @property
     def part(self) -> str:
@@ -78,3 +83,6 @@ class RawImages(NamedTuple):
 
     shape: tuple[int, int, int]  # height, width, depth of a uint8 image
     to_input: Callable[[tf.Tensor], tf.Tensor]  # uint8 [batch, *shape] -> the network's input
+    # How a picture of any size becomes uint8 [*shape]; None where it is a digit or a photograph
+    # that prediction treats in its own way.
+    fit: Callable[[Image.Image], np.ndarray] | None = None

@@ -74,8 +74,12 @@ class RunOptions:
     shift: int | None = _option(
         None,
         'Largest move, in pixels, of digits made while training; by default that of the paper: '
-        '4 for multi_mnist, 2 for shifted_mnist.',
+        '4 for multi_mnist, 2 for shifted_mnist and grey pictures.',
     )
+    image_size: int | None = _option(
+        None, 'Side in pixels that the pictures of image_folder are brought to; by default 32.', 1
+    )
+    strict: bool = _option(False, 'Refuse files of image_folder that are no pictures.')
     predictions: str | None = _option(None, 'File for scores, predictions and labels (.npz).')
     figures: bool = _option(False, 'Evaluation draws PNGs in summary_dir/test/figures.')
     report: bool = _option(False, 'Evaluation writes summary_dir/test/report.html.')
@@ -253,6 +257,8 @@ class RunOptions:
             eval_batch_size=self.eval_batch_size,
             eval_size=self.eval_size,
             shift=self.shift,
+            image_size=self.image_size,
+            strict=self.strict,
         )
 
 

@@ -16,11 +16,11 @@ from common.errors import UserError
 from input_data import DATASETS, DatasetInfo
 
 # What must not change when a training is resumed: the checkpoint's shapes and its meaning.
-FIXED_FLAGS = ('model', 'dataset', 'num_targets')
+FIXED_FLAGS = ('model', 'dataset', 'num_targets', 'image_size')
 # What may change, and then changes the numbers: told, as are all of config.json's other parts.
 TOLD_FLAGS = ('batch_size', 'seed', 'num_gpus', 'mixed_precision', 'validate', 'data_dir')
 FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky')
-FIXED_INFO = ('height', 'width', 'depth', 'num_classes')
+FIXED_INFO = ('height', 'width', 'depth', 'num_classes', 'class_names')
 KINDS = {'job': str, 'flags': dict, 'hparams': dict, 'seed': int}
 MOST_BYTES = 10_000_000  # of a config.json, which holds some 2,000
 LATER_PARTS = ('data', 'versions', 'machine')  # which older files may lack
@@ -31,6 +31,7 @@ RANGES = {  # lowest and highest value of what a network is built from
     'depth': (1, 4),
     'num_classes': (1, 4096),
     'num_targets': (1, 2),
+    'image_size': (1, 4096),
 }
 
 Config = dict[str, Any]  # the contents of config.json, see `make_config`
@@ -121,9 +122,9 @@ class Run:
                 if before is not None and before != now:
                     label = f'--{name}' if part == 'flags' else name
                     raise UserError(
-                        f'--summary_dir={self.folder} holds a training with {label}={before} '
-                        f'({self.config_path}); this run has {label}={now}: give it another '
-                        '--summary_dir'
+                        f'--summary_dir={self.folder} holds a training with '
+                        f'{label}={_shorten(before)} ({self.config_path}); this run has '
+                        f'{label}={_shorten(now)}: give it another --summary_dir'
                     )
 
     def list_changes(self, new: Config) -> list[str]:
@@ -155,12 +156,13 @@ def make_config(
     import numpy as np
     import tensorflow as tf
 
+    names = info.class_names and [*info.class_names]  # as they are read again
     return {
         'job': job,
         'flags': flags,
         'hparams': hparams,
         'seed': seed,
-        'data': dataclasses.asdict(info),
+        'data': dataclasses.asdict(info) | {'class_names': names},
         'versions': {
             'python': platform.python_version(),
             'tensorflow': tf.__version__,
@@ -172,6 +174,11 @@ def make_config(
             'onednn': os.environ.get('TF_ENABLE_ONEDNN_OPTS', 'default'),
         },
     }
+
+
+def _shorten(value: Any) -> str:
+    text = str(value)  # of the names of all classes, perhaps
+    return text if len(text) < 200 else f'{text[:200]}...'
 
 
 def _count_threads() -> int:
@@ -203,6 +210,7 @@ def _read_config(path: str) -> Config | None:
                 f'{name} of type {kind.__name__}'
             )
     flags = {name: found['flags'][name] for name in FIXED_FLAGS if name in found['flags']}
+    flags = {name: value for name, value in flags.items() if (name, value) != ('image_size', None)}
     for name, value in (('seed', found['seed']), *flags.items(), *found['data'].items()):
         lowest, highest = RANGES.get(name, (0, 0))
         if name in RANGES and not (type(value) is int and lowest <= value <= highest):

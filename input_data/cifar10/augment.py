@@ -17,7 +17,16 @@ def distort(images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
       images: uint8 [batch, 32, 32, 3]; they become float32 [batch, 24, 24, 3].
       drawn: float32 [batch, NUM_DRAWS] in [0, 1), as `draw_distortions` gives them.
     """
-    cropped = photographs.crop(images, drawn[:, :2], CROP, mirrored=drawn[:, 2] < 0.5)
+    return change_light(crop(images, drawn, CROP), drawn)
+
+
+def crop(images: tf.Tensor, drawn: tf.Tensor, side: int) -> tf.Tensor:
+    """The part of `distort` that moves pixels; crops are [batch, side, side, depth]."""
+    return photographs.crop(images, drawn[:, :2], side, mirrored=drawn[:, 2] < 0.5)
+
+
+def change_light(cropped: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    """The part of `distort` that changes them."""
     means = photographs.channel_means(cropped)
     return photographs.standardize(photographs.change_light(cropped, drawn[:, 3:], means))
 

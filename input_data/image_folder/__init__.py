@@ -1,0 +1,1 @@
+"""Anybody's pictures: a folder for each class."""
