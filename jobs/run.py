@@ -19,7 +19,7 @@ from input_data import DATASETS, DatasetInfo
 FIXED_FLAGS = ('model', 'dataset', 'num_targets', 'image_size')
 # What may change, and then changes the numbers: told, as are all of config.json's other parts.
 TOLD_FLAGS = ('batch_size', 'seed', 'num_gpus', 'mixed_precision', 'validate', 'data_dir')
-FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky')
+FIXED_HPARAMS = ('num_prime_capsules', 'padding', 'remake', 'leaky', 'stride')
 FIXED_INFO = ('height', 'width', 'depth', 'num_classes', 'class_names')
 KINDS = {'job': str, 'flags': dict, 'hparams': dict, 'seed': int}
 MOST_BYTES = 10_000_000  # of a config.json, which holds some 2,000

@@ -39,8 +39,9 @@ def build_model(name: str, hparams: HParams, info: Any, seed: int = 0) -> Model:
         model.build()
     except ValueError as error:
         size = f'{info.height}x{info.width}x{info.depth}'
+        stride = f' with stride={hparams.stride}' if hparams.stride > 1 else ''
         reason = str(error).splitlines()[0]
-        raise ModelError(f'--model={name} cannot take {size} images: {reason}') from error
+        raise ModelError(f'--model={name} cannot take {size} images{stride}: {reason}') from error
     model.built = True
     return model
 

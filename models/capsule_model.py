@@ -26,6 +26,7 @@ class CapsuleModel(Model):
         self.conv1 = keras.layers.Conv2D(
             CONV1_CHANNELS,
             KERNEL_SIZE,
+            strides=hparams.stride,
             padding=hparams.padding.lower(),
             activation='relu',
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.05),  # release

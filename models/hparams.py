@@ -12,6 +12,7 @@ HIGHEST = {  # of those that start at 1
     'decay_steps': 2**31 - 1,  # what TensorFlow counts to
     'num_prime_capsules': 4096,  # 2.7 GB of weights
     'routing': 1000,  # iterations, each a part of the graph
+    'stride': 64,
 }
 
 
@@ -53,6 +54,9 @@ class HParams:
     routing: int = _hparam(3, 'iterations between primary and class capsules (paper Section 5)')
     routing_method: str = _hparam(
         'auto', 'of the class capsules; auto is fast, votes is Procedure 1', choices=ROUTINGS
+    )
+    stride: int = _hparam(
+        1, 'of Conv1, in pixels (paper Section 4: 1); a larger one makes large images affordable'
     )
     verbose: bool = _hparam(False, 'histograms of weights and couplings for TensorBoard (release)')
 

@@ -38,6 +38,38 @@ class BuildModelTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ModelError, f'={name} cannot take {side}x{side}x1 images'):
             build_model(name, HParams(), DatasetInfo(side, side, 1, 10, 1))
 
+    @parameterized.parameters(
+        ('stride=2', 28, 32 * 1 * 1),  # maps of 10x10
+        ('stride=2', 64, 32 * 10 * 10),  # of 28x28
+        ('stride=2,padding=SAME', 64, 32 * 16 * 16),  # of 32x32
+        ('stride=5,padding=SAME', 28, 32 * 3 * 3),  # of 6x6
+    )
+    def test_stride_of_conv1(self, overrides, side, primary_capsules):
+        info = DatasetInfo(side, side, 3, 2, 1)
+        fast, direct = (
+            build_model('capsule', HParams.parse(f'{overrides},conv_method={method}'), info)
+            for method in ('spectral', 'direct')
+        )
+        images = np.random.default_rng(0).random((3, side, side, 3), np.float32)
+        for model in (fast, direct):
+            set_golden_weights(model, strong=True)
+            self.assertEqual(model.class_capsules.weight.shape[0], primary_capsules)
+        self.assertAllClose(fast.primary(images), direct.primary(images), rtol=0, atol=1e-5)
+
+        stride = fast.hparams.stride
+        maps = fast.conv1(images).numpy()
+        before = max(0, (maps.shape[1] - 1) * stride + 9 - side) // 2  # 0 for VALID
+        padded = np.pad(images, [(0, 0), (before, 9), (before, 9), (0, 0)])
+        y, x = maps.shape[1] - 2, 1
+        window = padded[:, y * stride : y * stride + 9, x * stride : x * stride + 9]
+        expected = np.einsum('byxi,yxio->bo', window, fast.conv1.kernel) + fast.conv1.bias
+        self.assertAllClose(maps[:, y, x], np.maximum(0, expected), rtol=1e-4, atol=1e-5)
+
+    def test_stride_that_leaves_no_room(self):
+        told = '28x28x1 images with stride=3: ConvCapsule needs an input of at least 9x9, got .* 7, 7'
+        with self.assertRaisesRegex(ModelError, told):
+            build_model('capsule', HParams(stride=3), MNIST)
+
     @parameterized.parameters('capsule', 'baseline')
     def test_examples_do_not_see_their_neighbours(self, name):
         model = build_model(name, HParams(num_prime_capsules=4), MNIST)
@@ -125,6 +157,7 @@ class HParamsTest(parameterized.TestCase):
         ('decay_rate=1.5', r'decay_rate must be in \(0, 1\], got 1.5'),
         ('decay_steps=0', 'decay_steps must be from 1 to 2147483647, got 0'),
         ('num_prime_capsules=0', 'num_prime_capsules must be from 1 to 4096, got 0'),
+        ('stride=0', 'stride must be from 1 to 64, got 0'),
         ('padding=FULL', "padding must be VALID or SAME, got 'FULL'"),
         ('routing_method=slow', "routing_method must be one of auto, fast, votes, got 'slow'"),
         ('loss_type=hinge', "loss_type must be one of margin, .*sigmoid, got 'hinge'"),
