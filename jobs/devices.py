@@ -1,6 +1,10 @@
 """Devices, memory, determinism and the distribution strategy of a job."""
 
 import contextlib
+import ctypes
+import os
+import pathlib
+import resource
 
 import keras
 import numpy as np
@@ -10,6 +14,9 @@ from common.errors import UserError
 from jobs import peers
 from jobs.cluster import read_cluster
 from jobs.options import RunOptions
+
+# Where version 2 and version 1 of Linux' control groups tell a container's limit.
+CGROUP_LIMITS = ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes')
 
 
 def prepare(options: RunOptions) -> None:
@@ -106,6 +113,39 @@ def from_chief(strategy: tf.distribute.Strategy, values: list[np.ndarray]) -> li
     with together(strategy):
         summed = strategy.run(sum_over_workers)
         return [strategy.experimental_local_results(value)[0].numpy() for value in summed]
+
+
+def find_memory(options: RunOptions) -> int | None:
+    """Bytes of memory that a job on this machine can have; None where nobody says.
+
+    Of its first GPU if it computes on one. Else the machine's, or what its container or its shell
+    (`ulimit -v`) allows.
+    """
+    if on_gpu():
+        return options.gpu_memory_limit_mb << 20 or _gpu_memory()
+    limits = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    address_space = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if address_space != resource.RLIM_INFINITY:
+        limits.append(address_space)
+    for path in CGROUP_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # 'max': none
+            limits.append(int(pathlib.Path(path).read_text(encoding='ascii')))
+    return min(limits)
+
+
+def _gpu_memory() -> int | None:
+    """As CUDA's driver has it; TensorFlow does not tell."""
+    device, total = ctypes.c_int(), ctypes.c_size_t()
+    try:
+        cuda = ctypes.CDLL('libcuda.so.1')
+    except OSError:
+        return None
+    failed = (
+        cuda.cuInit(0)
+        or cuda.cuDeviceGet(ctypes.byref(device), 0)
+        or cuda.cuDeviceTotalMem_v2(ctypes.byref(total), device)
+    )
+    return None if failed else total.value
 
 
 def on_gpu() -> bool:

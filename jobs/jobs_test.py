@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import time
+from unittest import mock
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from absl.testing import parameterized
 from common.errors import UserError
 from common.lock import hold_folder
 from input_data import DataError, testing
+from jobs import devices
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from jobs.training import train
@@ -65,6 +67,8 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
         step, printed = run_quietly(train.run, self.options())
         self.assertEqual(step, 4)
         self.assertIn('Total number of parameters: ', printed)
+        self.assertStartsWith(printed, 'Forecast: 8 primary and 10 class capsules, ')
+        self.assertRegex(printed, r'step 4/4: .* images/s, \S+ s a step, 00:00 left')
         self.assertEqual(checkpoint.steps(f'{self.directory}/run/train'), [2, 4])
         config = json.loads(pathlib.Path(f'{self.directory}/run/config.json').read_text())
         self.assertEqual(config['seed'], 5)
@@ -143,6 +147,15 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
             options.check()
             run_quietly(train.run, options)
         self.assertFalse(pathlib.Path(f'{self.directory}/run').exists())
+
+    def test_a_network_beyond_the_memory_is_not_built(self):
+        with (
+            mock.patch.object(devices, 'find_memory', return_value=10**6),
+            mock.patch.object(train, 'build_model', side_effect=AssertionError),
+            self.assertRaisesRegex(UserError, 'found 0.00 GB of memory, expected .* to train 8 '),
+        ):
+            run_quietly(train.run, self.options())
+        self.assertFalse(pathlib.Path(f'{self.directory}/run/config.json').exists())
 
     @parameterized.parameters(
         (dict(model='baseline'), '--model=capsule .* --model=baseline'),

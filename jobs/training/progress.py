@@ -9,7 +9,7 @@ SECONDS_BETWEEN_LINES = 10
 
 
 class Progress:
-    """Shows step, loss, accuracy, images/s and the time left.
+    """Shows step, loss, accuracy, images/s, seconds a step and the time left.
 
     Args:
       first_step: where the run starts.
@@ -22,6 +22,7 @@ class Progress:
         self._max_steps = max_steps
         self._quiet = quiet
         self._started = self._last_line = time.monotonic()
+        self._is_compiling = True  # until the first steps are made
         self._bar = None
         if not quiet and sys.stderr.isatty():
             self._bar = tqdm.tqdm(
@@ -41,7 +42,9 @@ class Progress:
         self._last_line = now
         seconds_a_step = (now - self._started) / max(1, step - self._first_step)
         left = tqdm.tqdm.format_interval((self._max_steps - step) * seconds_a_step)
-        self.say(f'step {step}/{self._max_steps}: {numbers}, {left} left')
+        self.say(
+            f'step {step}/{self._max_steps}: {numbers}, {seconds_a_step:.3g} s a step, {left} left'
+        )
 
     def say(self, line: str) -> None:
         """Prints a line of its own, above the bar if there is one."""

@@ -17,6 +17,7 @@ from jobs import devices
 from jobs.options import RunOptions
 from jobs.run import Run, make_config
 from jobs.training import loop
+from jobs.training.capacity import Plan, describe_forecast
 from jobs.training.signals import StopSignals
 from models import HParams, Model, build_model, checkpoint
 
@@ -77,6 +78,9 @@ def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
     config = make_config('train', flags, dataclasses.asdict(hparams), start.seed, info)
     run.check_resumable(config)
     changes = run.list_changes(config) if start.checkpoint else []
+    forecast = describe_forecast(options, Plan(options.model, hparams, info, batching))
+    if not batching.worker:
+        print(forecast)
     with strategy.scope():
         model = _build_model(options.model, hparams, info, start, strategy)
     if not batching.worker:
