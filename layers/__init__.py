@@ -1,11 +1,12 @@
 """Capsule layers and their mathematics; knows no flags, files or data sets."""
 
-from layers.capsule import Capsule
+from layers.capsule import Capsule, Length
 from layers.conv_capsule import CONV_METHODS, ConvCapsule, flatten_grid
 from layers.fast.routing import route
 from layers.losses import (
     LOSSES,
     Hits,
+    MarginLoss,
     count_hits,
     margin_loss,
     margin_paper_loss,

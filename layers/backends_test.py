@@ -95,6 +95,16 @@ class BackendsTest(TestCase, parameterized.TestCase):
             expected_num_non_trainable_weights=0,
         )
 
+    def test_length_passes_what_keras_asks(self):
+        self.run_layer_test(
+            layers.Length,
+            {},
+            input_shape=(2, 4, 5),
+            expected_output_shape=(2, 4),
+            expected_num_trainable_weights=0,
+            expected_num_non_trainable_weights=0,
+        )
+
     def assert_equals(self, layer, shape, reference):
         """Compares a layer with `reference(inputs, *weights)` in value and slopes."""
         rng = np.random.default_rng(0)
@@ -155,9 +165,12 @@ class BackendsTest(TestCase, parameterized.TestCase):
 
         self.assert_equals(layer, (2, 3, 4), reference)
 
-    def test_lengths(self):
+    def test_lengths_have_no_gradient_at_zero(self):
         capsules = np.array([[[3, 4], [0, 0]]], np.float32)
-        self.assertAllClose(layers.capsule_lengths(capsules), [[5, 0]])
+        upstream = np.array([[1, 1]], np.float32)
+        lengths, gradient = evaluate_with_gradients(layers.Length(), capsules, upstream)
+        self.assertAllClose(lengths, [[5, 0]])
+        self.assertAllClose(gradient, [[[0.6, 0.8], [0, 0]]])
 
 
 if __name__ == '__main__':

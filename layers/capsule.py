@@ -99,6 +99,30 @@ class Capsule(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
+@keras.saving.register_keras_serializable('capsnet')
+class Length(keras.layers.Layer):
+    """Length of each capsule: the probability that its entity is there (paper Sections 2 and 3).
+
+    The gradient at an all-zero capsule is 0, see `layers.capsule_lengths`.
+
+    Input shape:
+      [..., capsules, atoms]
+
+    Output shape:
+      [..., capsules]
+
+    Example:
+      >>> Length()(keras.ops.array([[[3.0, 4.0], [0.6, 0.8]]]))
+      [[5.0, 1.0]]
+    """
+
+    def call(self, capsules: Tensor) -> Tensor:
+        return ops.cast(routing.capsule_lengths(capsules), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape[:-1])
+
+
 def check_positive(**sizes: int) -> None:
     """Raises ValueError naming the first size that is no positive integer."""
     for name, size in sizes.items():

@@ -1,4 +1,4 @@
-"""Losses and hit counts as pure functions.
+"""Losses and hit counts as pure functions, and the margin loss for Keras' `compile`.
 
 Shapes: scores and labels are [batch, classes]; labels are one-hot, or two-hot when an
 example shows two targets.
@@ -7,7 +7,10 @@ example shows two targets.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
+
+from layers.capsule import check_one_of
 
 Tensor = Any
 
@@ -42,6 +45,41 @@ def margin_loss(scores: Tensor, labels: Tensor) -> Tensor:
 def margin_paper_loss(scores: Tensor, labels: Tensor) -> Tensor:
     """Margin loss of paper Eq. 4: summed over classes, averaged over the batch."""
     return ops.mean(ops.sum(margin_terms(scores, labels), axis=-1))
+
+
+@keras.saving.register_keras_serializable('capsnet')
+class MarginLoss(keras.losses.Loss):
+    """Margin loss over capsule lengths, for `model.compile(loss=MarginLoss())`.
+
+    Labels are one-hot, or have a 1 for each target: [batch, classes], as the lengths.
+
+    Args:
+      scale: 'release' is half of Eq. 4, averaged over batch and classes: `margin_loss`;
+        'paper' is Eq. 4 itself, summed over classes and averaged over the batch:
+        `margin_paper_loss`. With ten classes the first is 1/20 of the second.
+      reduction, name, dtype: as of every Keras loss; the scales above are those of Keras'
+        default reduction, the mean over the batch.
+
+    Raises:
+      ValueError: if `scale` is neither, or labels are not of the lengths' shape.
+    """
+
+    def __init__(self, scale: str = 'release', name: str = 'margin_loss', **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        check_one_of(('release', 'paper'), scale=scale)
+        self.scale = scale
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        if y_true.shape[1:] != y_pred.shape[1:]:  # class numbers would be spread over classes
+            raise ValueError(
+                'MarginLoss needs one-hot labels of the shape of the scores '
+                f'{tuple(y_pred.shape)}, got {tuple(y_true.shape)}.'
+            )
+        summed = ops.sum(margin_terms(y_pred, y_true), axis=-1)  # [batch]
+        return summed if self.scale == 'paper' else 0.5 * summed / y_pred.shape[-1]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), 'scale': self.scale}
 
 
 def softmax_loss(scores: Tensor, labels: Tensor) -> Tensor:

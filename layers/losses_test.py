@@ -20,6 +20,24 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(losses.margin_paper_loss(self.SCORES, self.LABELS), 1.11375 / 2)
         self.assertAllClose(losses.margin_loss(self.SCORES, self.LABELS), 1.11375 / 2 / 4)
 
+    def test_margin_of_keras_by_hand(self):
+        paper, release = layers.MarginLoss('paper'), layers.MarginLoss()
+        self.assertAllClose(paper(self.LABELS, self.SCORES), 1.11375 / 2)
+        self.assertAllClose(release(self.LABELS, self.SCORES), 1.11375 / 2 / 4)
+        weighted = paper(self.LABELS, self.SCORES, sample_weight=np.array([1.0, 0.0]))
+        self.assertAllClose(weighted, 0.03 / 2)
+        again = layers.MarginLoss.from_config(paper.get_config())
+        self.assertEqual(again(self.LABELS, self.SCORES), paper(self.LABELS, self.SCORES))
+
+    @parameterized.parameters(([0, 1],), ([[0], [1]],))
+    def test_margin_of_keras_refuses_class_numbers(self, labels):
+        with self.assertRaisesRegex(ValueError, r'one-hot labels .*\(2, 2\), got \(2,'):
+            layers.MarginLoss()(np.array(labels), self.SCORES)
+
+    def test_margin_of_keras_refuses_another_scale(self):
+        with self.assertRaisesRegex(ValueError, "scale must be one of release, paper, got 'x'"):
+            layers.MarginLoss('x')
+
     def test_cross_entropies_equal_tensorflow(self):
         scores = np.random.default_rng(0).normal(scale=3, size=(5, 10)).astype(np.float32)
         labels = np.eye(10, dtype=np.float32)[:5] + np.eye(10, dtype=np.float32)[5:]
