@@ -88,12 +88,20 @@ def replacing(*paths: str | pathlib.Path) -> Iterator[list[pathlib.Path]]:
 
 @contextlib.contextmanager
 def temporary_folder(target: str | pathlib.Path) -> Iterator[pathlib.Path]:
-    """An empty, hidden folder beside `target`; what was not renamed goes when the block ends."""
+    """An empty, hidden folder beside `target`; what was not renamed goes when the block ends.
+
+    Raises:
+      OSError: if it cannot be made; it names `target`.
+    """
     folder = _temporary_path(pathlib.Path(target))
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)  # of an earlier process of the same number
-    folder.mkdir()
+    try:
+        folder.mkdir()
+    except OSError as error:  # such as of a name that is too long with what is added to it
+        error.filename = str(target)
+        raise
     try:
         yield folder
     finally:

@@ -139,3 +139,10 @@ def test_temporary_folder(folder):
         (temporary / 'model').touch()
         interrupt()
     assert not list(folder.glob('.*')) and not (folder / 'other').exists()
+
+
+def test_an_error_of_a_temporary_folder_names_its_target(folder):
+    target = folder / ('n' * 250)  # itself a valid name
+    with pytest.raises(OSError) as caught, files.temporary_folder(target):
+        pass
+    assert caught.value.filename == str(target)

@@ -7,11 +7,13 @@ import tensorflow as tf
 from absl import logging
 
 import input_data
+import layers
 from common import files
 from common.errors import UserError
 from jobs.inference import trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
+from models import Model
 
 
 def run(options: RunOptions) -> str:
@@ -26,6 +28,8 @@ def run(options: RunOptions) -> str:
       predictions      int32 [batch, targets], highest score first
       reconstructions  float32 [batch, targets, height, width, depth] of the predictions, where
                        the network has a decoder
+
+    What converts to TensorFlow Lite is printed: the fast form of routing has loops that do not.
 
     Raises:
       UserError: if the directory holds anything already. Others as `jobs.inference.trained.load`.
@@ -48,7 +52,21 @@ def run(options: RunOptions) -> str:
         temporary.replace(folder)
     print(f'Checkpoint {network.path}')
     print(f'SavedModel {folder}')
+    print(_describe_conversion(network.model))
     return str(folder)
+
+
+def _describe_conversion(model: Model) -> str:
+    methods = {}
+    if model.score_name == 'length':  # of capsules
+        if layers.ROUTINGS[model.hparams.routing_method] is None:
+            methods['routing_method'] = 'votes'
+        if model.hparams.conv_method != 'direct':  # five times the size, were it to convert
+            methods['conv_method'] = 'direct'
+    if not methods:
+        return 'It converts to TensorFlow Lite'
+    override = ','.join(f'{name}={method}' for name, method in methods.items())
+    return f'One that converts to TensorFlow Lite: export with --hparams_override={override}'
 
 
 def _refuse_training(folder: pathlib.Path, options: RunOptions) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -106,6 +107,31 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
                 drawn = results[f'{name}/reconstructions/25']
                 self.assertEqual(drawn.shape, (25, 1, 20, 20, 1))
                 self.assertAllClose(drawn, expected.reconstructions, 1e-5, 1e-6)
+
+    @parameterized.parameters(
+        dict(overrides={'hparams_override': f'{SMALL},leaky=true,padding=SAME'}),
+        dict(overrides={'model': 'baseline', 'hparams_override': None}),
+    )
+    def test_converts_to_tensorflow_lite_as_it_says(self, overrides):
+        self.train(**overrides)
+        saved, lite = f'{self.directory}/saved', f'{self.directory}/lite'
+        advice = re.search(r'export with --hparams_override=(\S+)', self.export())
+        self.assertEqual(advice is None, 'model' in overrides)  # the baseline converts as it is
+        if advice:
+            printed = self.export(export_dir=lite, hparams_override=advice[1])
+            self.assertIn('It converts to TensorFlow Lite', printed)
+        converter = tf.lite.TFLiteConverter.from_saved_model(lite if advice else saved)
+        interpreter = tf.lite.Interpreter(model_content=converter.convert())
+        images = next(iter(inputs('mnist', InputRequest(self.data, 'test'))[0]))['images']
+        expected = trained.answer(trained.load(self.options()).model, images)
+        as_bytes = np.uint8(np.round(255 * images))
+        for name, given in (('serving_default', images.numpy()), ('serve_uint8', as_bytes)):
+            found = interpreter.get_signature_runner(name)(images=given)
+            difference = np.abs(found['scores'] - expected.scores).max()
+            self.assertLess(difference, ROUNDING * np.abs(expected.scores).max())
+            self.assertAllEqual(found['predictions'], expected.predictions)
+            if advice:
+                self.assertAllClose(found['reconstructions'], expected.reconstructions, 1e-5, 1e-6)
 
     def test_two_targets(self):
         pairs = testing.write_pairs(f'{self.directory}/pairs.tfrecords', 10)
