@@ -87,7 +87,7 @@ faults: $(VENV)/.installed
 	touch $@
 
 backends: .venv-backends/.installed
-	for backend in jax torch; do KERAS_BACKEND=$$backend .venv-backends/bin/python -m pytest --quiet layers/backends_test.py || exit 1; done
+	for backend in jax torch; do KERAS_BACKEND=$$backend .venv-backends/bin/python -m pytest --quiet layers/backends_test.py layers/saving_test.py || exit 1; done
 
 versions:
 	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"

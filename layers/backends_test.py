@@ -168,7 +168,9 @@ class BackendsTest(TestCase, parameterized.TestCase):
     def test_lengths_have_no_gradient_at_zero(self):
         capsules = np.array([[[3, 4], [0, 0]]], np.float32)
         upstream = np.array([[1, 1]], np.float32)
-        lengths, gradient = evaluate_with_gradients(layers.Length(), capsules, upstream)
+        layer = layers.Length()
+        layer.build(capsules.shape)
+        lengths, gradient = evaluate_with_gradients(layer, capsules, upstream)
         self.assertAllClose(lengths, [[5, 0]])
         self.assertAllClose(gradient, [[[0.6, 0.8], [0, 0]]])
 
