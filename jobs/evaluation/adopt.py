@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from common.errors import UserError
+from input_data import DatasetInfo
 from jobs.options import RunOptions
 from jobs.run import FIXED_FLAGS, Config, Run
 from models import HParams
@@ -16,8 +18,7 @@ def adopt_training(options: RunOptions) -> tuple[RunOptions, HParams]:
     Raises:
       UserError: if config.json is not ours, or a hyper-parameter cannot be.
     """
-    # `check` has seen to it that one of the two is given.
-    run = Run.of_checkpoint(options.checkpoint_of(0)) if options.checkpoint else options.run
+    run = _find_run(options)
     config = run.training_config
     if config is None:
         return options, HParams.parse(options.hparams_override)
@@ -36,6 +37,27 @@ def adopt_training(options: RunOptions) -> tuple[RunOptions, HParams]:
     for line in _differences(adopted, config, before, now):
         print(f'{line} ({run.config_path})')
     return adopted, hparams
+
+
+def check_classes(options: RunOptions, info: DatasetInfo) -> None:
+    """Raises UserError if the examples are of other classes, by name, than the training's."""
+    run, found = _find_run(options), info.class_names
+    trained = (run.training_config or {}).get('data', {}).get('class_names')
+    if not found or not isinstance(trained, list) or trained == [*found]:
+        return
+    beyond, lacking = (
+        ', '.join(sorted(one)[:3]) or 'none'
+        for one in ({*found} - {*trained}, {*trained} - {*found})
+    )
+    raise UserError(
+        f'--data_dir={options.data_dir}: found classes that the training had not: {beyond}; and '
+        f'not: {lacking}; expected the {len(trained)} classes of {run.config_path}'
+    )
+
+
+def _find_run(options: RunOptions) -> Run:
+    # `check` has seen to it that one of the two is given.
+    return Run.of_checkpoint(options.checkpoint_of(0)) if options.checkpoint else options.run
 
 
 def _differences(options: RunOptions, config: Config, before: dict, now: dict) -> list[str]:

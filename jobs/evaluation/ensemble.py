@@ -38,4 +38,5 @@ def evaluate_ensemble(session: Session, paths: list[str]) -> Evaluation:
         scores = scores + member.scores
         losses.append(member.loss)
     print(f'Ensemble of {len(paths)}:')
-    return judge(scores, member.labels, float(np.mean(losses)))
+    judged = judge(scores, member.labels, float(np.mean(losses)))
+    return judged._replace(class_names=member.class_names)

@@ -1,6 +1,7 @@
 """Scores every example of a data set once, and counts the errors."""
 
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Evaluation(NamedTuple):
     classification: float | None = None  # its part; None of several models
     reconstruction: tuple[float, ...] = ()  # its parts, one for each target with a decoder
     images_per_second: float = 0.0  # 0 of several models
+    class_names: tuple[str, ...] | None = None  # where they have others than their numbers
 
     @property
     def num_examples(self) -> int:
@@ -31,6 +33,10 @@ class Evaluation(NamedTuple):
     @property
     def wrong_percent(self) -> float:
         return 100 * self.num_wrong / self.num_examples
+
+    def name_classes(self, classes: Iterable[int]) -> str:
+        """What to call one class or the targets of an example."""
+        return '+'.join(self.class_names[n] if self.class_names else str(n) for n in classes)
 
     def line(self) -> str:
         """The line that an evaluation ends with."""
@@ -68,6 +74,7 @@ class Scorer:
             classification=classification,
             reconstruction=tuple(reconstruction),
             images_per_second=len(all_scores) / seconds,
+            class_names=self._model.info.class_names,
         )
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 import input_data
 from jobs import devices
 from jobs.evaluation import results
+from jobs.evaluation.adopt import check_classes
 from jobs.evaluation.scoring import Evaluation, Scorer
 from jobs.options import RunOptions
 from jobs.run import Run, make_config
@@ -71,6 +72,7 @@ def open_session(options: RunOptions, hparams: HParams) -> Session:
     devices.prepare(options)
     devices.seed_everything(options.seed or 0)
     batches, info = input_data.inputs(options.dataset, options.request('test'))
+    check_classes(options, info)
     model = build_model(options.model, hparams, info)
     print(f'Total number of parameters: {model.count_params()}')
     if options.eval_size and options.eval_size > info.num_examples:

@@ -4,11 +4,13 @@ Matplotlib is used without pyplot: there is no display, no global figure and no 
 """
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -33,6 +35,8 @@ STYLE: dict[Any, object] = {
     'lines.markersize': 6,
     'legend.frameon': False,
 }
+# Matplotlib's own, and for names in other scripts what systems have.
+FONTS = ('DejaVu Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', 'Arial Unicode MS')
 MOST_INCHES = 11  # for all pictures of a row: pairs side by side are wide
 MOST_COUNTED_CLASSES = 20  # with more, the numbers in a confusion matrix would overlap
 MOST_COLUMNS = 8  # of examples beside each other; more go below
@@ -41,7 +45,13 @@ MOST_COLUMNS = 8  # of examples beside each other; more go below
 def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def styled(*args, **kwargs) -> Figure:
-        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, 'backend': 'agg'}):
+        installed = {*font_manager.fontManager.get_font_names()}
+        style = {**STYLE, 'font.family': [font for font in FONTS if font in installed]}
+        with (
+            matplotlib.rc_context({**matplotlib.rcParamsDefault, **style, 'backend': 'agg'}),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings('ignore', 'Glyph')  # which no font has: a box stands for it
             figure = draw(*args, **kwargs)
             # Layout and text follow the style only while it holds.
             FigureCanvasAgg(figure).draw()
@@ -63,8 +73,15 @@ def encode_figure(figure: Figure) -> bytes:
     return encode_png(picture[..., 0] if is_gray else picture)
 
 
+def shorten(text: str, letters: int) -> str:
+    """Text of at most so many letters."""
+    return text if len(text) <= letters else f'{text[: letters - 1]}…'
+
+
 @_styled
-def draw_confusion(counts: np.ndarray, title: str) -> Figure:
+def draw_confusion(
+    counts: np.ndarray, title: str, class_names: Sequence[str] | None = None
+) -> Figure:
     """`choose.confusion_matrix`; colours show mistakes as a share of their row."""
     classes = len(counts)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -80,8 +97,9 @@ def draw_confusion(counts: np.ndarray, title: str) -> Figure:
             is_dark = row != column and shares[row, column] > highest / 2
             text = axes.text(column, row, f'{counts[row, column]:.4g}', ha='center', va='center')
             text.set(color='white' if is_dark else 'black', fontsize=11)
-        axes.set_xticks(range(classes))
-        axes.set_yticks(range(classes))
+        names = [shorten(name, 20) for name in class_names or map(str, range(classes))]
+        axes.set_xticks(range(classes), names, rotation=90 if class_names else 0)
+        axes.set_yticks(range(classes), names)
     axes.grid(False)
     axes.set(xlabel='predicted class', ylabel='class of the label', title=title)
     figure.colorbar(image, shrink=0.8, label="mistakes, % of the class's targets")

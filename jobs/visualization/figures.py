@@ -1,6 +1,7 @@
 """Figures of an evaluation: what the network gets wrong, and what it has learned."""
 
 import pathlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from jobs.visualization.curves import read_curves
 from jobs.visualization.images import displayable, overlay
 from models import Model
 
+NAME_LETTERS = 13  # of a class, over a picture
+MOST_PERTURBED = 20  # classes
 MISTAKES = 16  # in a figure, at most
 FOUND, CONFUSED = 4, 4  # examples of masked reconstructions
 ROUTED_EXAMPLES = 32  # whose routing logits are looked at
@@ -91,14 +94,15 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
         f'{evaluation.num_wrong:,} of {evaluation.num_examples:,} examples wrong '
         f'({evaluation.wrong_percent:.3g} %)'
     )
-    return draw.draw_confusion(choose.confusion_matrix(evaluation), title)
+    return draw.draw_confusion(choose.confusion_matrix(evaluation), title, evaluation.class_names)
 
 
 def _draw_mistakes(shown: Evaluation, batches: tf.data.Dataset, model: Model | None) -> Figure:
     chosen = choose.most_confident_mistakes(shown, MISTAKES)
     missed, invented = choose.confused_scores(shown)
+    arrow = ' →\n' if shown.class_names else ' → '
     titles = [
-        f'{_names(shown.labels[index])} → {_names(shown.predictions[index])}'
+        f'{_name(shown, shown.labels[index])}{arrow}{_name(shown, shown.predictions[index])}'
         f'\n{missed[index]:.2f} → {invented[index]:.2f}\nexample {index}'
         for index in chosen
     ]
@@ -110,16 +114,21 @@ def _draw_mistakes(shown: Evaluation, batches: tf.data.Dataset, model: Model | N
 def _draw_masked(shown: Evaluation, batches: tf.data.Dataset, model: Model) -> Figure:
     found = np.flatnonzero(~choose.is_wrong(shown))[:FOUND]
     chosen = np.concatenate([found, choose.most_confident_mistakes(shown, CONFUSED)])
-    neither = choose.neither_class(shown)
+    neither = choose.neither_class(shown)[chosen]
+    rows = {'label': shown.labels[chosen], 'predicted': shown.predictions[chosen]}
+    # Label and prediction may be all classes there are.
+    has_others = shown.scores.shape[1] > 2 * shown.labels.shape[1]
+    if has_others:
+        rows['other'] = neither[:, None]
+    between = '\n' if shown.class_names else ' '
     titles = [
-        f'label {_names(shown.labels[index])}\npredicted {_names(shown.predictions[index])}'
-        f'\nother {neither[index]}'
-        for index in chosen
+        '\n'.join(f'{row}{between}{_name(shown, rows[row][number])}' for row in rows)
+        for number in range(len(chosen))
     ]
     title = 'Reconstructions from one class capsule each, the others set to zero'
     if shown.labels.shape[1] > 1:
         title += '\nfirst target blue, second orange; other class orange'
-    strips = _strips(shown, batches, model, chosen, neither[chosen])
+    strips = _strips(shown, batches, model, chosen, neither if has_others else None)
     return draw.draw_strips(strips, titles, title)
 
 
@@ -128,16 +137,22 @@ def _draw_perturbations(
 ) -> dict[str, Figure]:
     examples, drawn = choose.examples_of_classes(shown), {}
     classes = range(shown.scores.shape[1])
-    absent = ', '.join(str(number) for number in classes if number not in examples)
+    absent = [shown.name_classes([number]) for number in classes if number not in examples]
     if absent:
-        left_out.append(f'perturbation of class {absent}: no example whose targets were found')
+        left_out.append(
+            f'perturbation of class {", ".join(absent)}: no example whose targets were found'
+        )
+    if len(examples) > MOST_PERTURBED:
+        left_out.append(f'perturbation of {len(examples) - MOST_PERTURBED} further classes')
+        examples = dict([*examples.items()][:MOST_PERTURBED])
     if not examples:
         return {}
     features = choose.gather_examples(batches, np.array(list(examples.values())))
     routed: Any = model.route(tf.constant(features['images']))  # of a network that decodes
     for number, own in zip(examples, routed.activation.numpy(), strict=True):
         tiles = displayable(choose.decode_perturbations(model, own, number))
-        title = f'Class {number}: reconstructions while one dimension of its capsule changes'
+        name = draw.shorten(shown.name_classes([number]), 30)
+        title = f'Class {name}: reconstructions while one dimension of its capsule changes'
         drawn[f'perturbation_{number}'] = draw.draw_perturbations(tiles, choose.OFFSETS, title)
     return drawn
 
@@ -180,5 +195,5 @@ def _strips(
     return strips
 
 
-def _names(classes: np.ndarray) -> str:
-    return '+'.join(map(str, classes))
+def _name(shown: Evaluation, classes: Iterable[int]) -> str:
+    return draw.shorten(shown.name_classes(classes), NAME_LETTERS)

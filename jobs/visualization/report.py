@@ -127,6 +127,7 @@ def _panel(model: Model, batches: tf.data.Dataset, evaluation: Evaluation) -> di
         'digits': [
             {
                 'label': int(label),
+                'name': evaluation.name_classes([label]),
                 'index': index,
                 'capsule': capsule[label].tolist(),
                 'image': embed_png(encode_png(np.round(255 * displayable(image)).astype(np.uint8))),

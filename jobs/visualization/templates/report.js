@@ -91,7 +91,7 @@
   function choose(chosen) {
     digit = panel.digits[chosen];
     testImage.src = digit.image;
-    testImage.alt = `Test example ${digit.index}, class ${digit.label}`;
+    testImage.alt = `Test example ${digit.index}, class ${digit.name}`;
     buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(i === chosen)));
     reset();
   }
