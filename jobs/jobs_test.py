@@ -21,7 +21,7 @@ from input_data import DataError, testing
 from jobs import devices
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
-from jobs.training import train
+from jobs.training import chance, train
 from models import checkpoint
 
 SMALL = 'num_prime_capsules=2'
@@ -147,6 +147,14 @@ class JobsTest(tf.test.TestCase, parameterized.TestCase):
             options.check()
             run_quietly(train.run, options)
         self.assertFalse(pathlib.Path(f'{self.directory}/run').exists())
+
+    def test_says_once_that_nothing_is_learned(self):
+        hparams = f'{SMALL},learning_rate=0.000001'
+        with mock.patch.multiple(chance, LAST_STEP=4, WINDOW=2):
+            _, first = run_quietly(train.run, self.options(hparams_override=hparams))
+            _, resumed = run_quietly(train.run, self.options(hparams_override=hparams, max_steps=6))
+        self.assertRegex(first, 'Nothing learned by step 4: accuracy is .* loss_type .margin.;')
+        self.assertNotIn('Nothing learned', resumed)
 
     def test_a_network_beyond_the_memory_is_not_built(self):
         with (

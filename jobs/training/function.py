@@ -13,8 +13,9 @@ from models.model import StepResult
 class Advanced(NamedTuple):
     """What a call of the training function tells, summed over its steps."""
 
-    sums: tf.Tensor  # [4 + targets] total loss, classification loss, correct, almost, and the
-    # reconstruction loss of each target; losses are means and hits are counts over the batch
+    sums: tf.Tensor  # [4 + classes + targets] total loss, classification loss, correct, almost, how
+    # many examples show each class, and the reconstruction loss of each target; losses are means
+    # and all others counts over the batch
     bad_step: tf.Tensor  # scalar int64, the first step with a loss that is not finite, or 0
 
 
@@ -25,13 +26,15 @@ class Means(NamedTuple):
     classification: float
     accuracy: float
     almost_correct: float
+    shares: tuple[float, ...]  # of examples that show a class, one for each
     reconstruction: tuple[float, ...]  # one for each target; empty without a decoder
 
     @classmethod
-    def of(cls, sums: np.ndarray, steps: int, batch_size: int) -> 'Means':
-        loss, classification, correct, almost, *reconstruction = (sums / steps).tolist()
-        hits = correct / batch_size, almost / batch_size
-        return cls(loss, classification, *hits, tuple(reconstruction))
+    def of(cls, sums: np.ndarray, steps: int, batch_size: int, num_classes: int) -> 'Means':
+        loss, classification, *counts = (sums / steps)[: 4 + num_classes].tolist()
+        correct, almost, *shares = (count / batch_size for count in counts)
+        reconstruction = (sums / steps)[4 + num_classes :].tolist()
+        return cls(loss, classification, correct, almost, tuple(shares), tuple(reconstruction))
 
 
 def make_advance(
@@ -40,7 +43,8 @@ def make_advance(
     """A function that trains on the next `steps` batches of an iterator."""
 
     def replica_step(features) -> tf.Tensor:
-        return _row(model.train_step(features), strategy.num_replicas_in_sync)
+        result = model.train_step(features)
+        return _row(result, features['labels'], strategy.num_replicas_in_sync)
 
     def step(iterator) -> Advanced:
         rows = strategy.run(replica_step, args=(next(iterator),))
@@ -52,10 +56,9 @@ def make_advance(
 
     @tf.function
     def many_steps(iterator, steps: tf.Tensor) -> Advanced:
-        sums, bad_step = (
-            tf.zeros([4 + model.reconstructs * model.info.num_targets]),
-            tf.zeros([], tf.int64),
-        )
+        info = model.info
+        length = 4 + info.num_classes + model.reconstructs * info.num_targets
+        sums, bad_step = tf.zeros([length]), tf.zeros([], tf.int64)
         for _ in tf.range(steps):
             done = step(iterator)
             sums += done.sums
@@ -70,9 +73,10 @@ def make_advance(
     return advance
 
 
-def _row(result: StepResult, replicas: int) -> tf.Tensor:
+def _row(result: StepResult, labels: tf.Tensor, replicas: int) -> tf.Tensor:
     losses = result.losses
-    row = [losses.total / replicas, losses.classification / replicas, result.correct, result.almost]
+    means = tf.stack([losses.total / replicas, losses.classification / replicas])
+    parts = [means, tf.stack([result.correct, result.almost]), tf.reduce_sum(labels, axis=0)]
     if losses.reconstruction is not None:
-        row.extend(tf.unstack(losses.reconstruction / replicas))
-    return tf.stack(row)  # [4 + targets]
+        parts.append(losses.reconstruction / replicas)
+    return tf.concat(parts, axis=0)  # [4 + classes + targets]

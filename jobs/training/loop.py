@@ -12,6 +12,7 @@ from common.errors import UserError
 from jobs import devices
 from jobs.run import Run
 from jobs.training import function
+from jobs.training.chance import ChanceWatch
 from jobs.training.function import Advanced, Means
 from jobs.training.progress import Progress
 from jobs.training.signals import StopSignals
@@ -97,6 +98,7 @@ class _Recorder:
         self._batches = batches
         self._is_chief = is_chief
         self._progress = Progress(step, settings.max_steps, quiet=not is_chief)
+        self._chance = ChanceWatch(model, settings.batch_size)
         self._writer: Any = None
         if is_chief:
             self._writer = tf.summary.create_file_writer(settings.run.train_dir)
@@ -122,13 +124,16 @@ class _Recorder:
                 f'the loss at step {bad_step} is not finite; {self._what_is_left()} '
                 '(a lower learning_rate may help)'
             )
-        self._sums = self._sums + advanced.sums.numpy()
-        self._steps += steps
+        sums = advanced.sums.numpy()
+        if told := self._chance.add(step, steps, sums):
+            self._progress.say(told)
+        self._sums, self._steps = self._sums + sums, self._steps + steps
         if step % self._settings.summary_step and step < self._settings.max_steps:
             return
         now = time.monotonic()
         images_per_second = self._steps * self._settings.batch_size / (now - self._since)
-        means = Means.of(np.asarray(self._sums), self._steps, self._settings.batch_size)
+        counts = self._steps, self._settings.batch_size, self._model.info.num_classes
+        means = Means.of(np.asarray(self._sums), *counts)
         self._progress.show(step, means.loss, means.accuracy, images_per_second)
         if self._writer is not None:
             lock.show_life(self._settings.run.folder)
