@@ -43,8 +43,11 @@ setup(
         'test': [
             'hypothesis>=6.100',
             'import-linter>=2.12',
+            'ipykernel>=6.29',
             'mlxtend>=0.23',
             'mypy>=1.11',
+            'nbclient>=0.10',
+            'nbformat>=5.10',
             'pytest>=8.0',
             'pytest-xdist>=3.5',
             'ruff==0.17.6',

@@ -1,0 +1,1 @@
+"""Programs and a notebook to start from."""
