@@ -3,6 +3,7 @@
 import bisect
 import contextlib
 import dataclasses
+import functools
 import resource
 import sys
 from typing import Any
@@ -16,6 +17,7 @@ from models import HParams, ModelError
 from models.forecast import Forecast, forecast_training
 
 LARGEST_STRIDE = 9  # to advise: beyond Conv1's kernel, pixels are passed over
+JOB_BYTES = 150_000_000  # beside a step, for compiling, checkpoints and events (measured, CPU)
 STEP_OF_SIZES = 8  # pixels between the image sizes to advise
 
 
@@ -28,6 +30,7 @@ class Plan:
     info: DatasetInfo
     batching: Batching
 
+    @functools.cached_property
     def forecast(self) -> Forecast:
         return forecast_training(self.model, self.hparams, self.info, self.batching.part_size)
 
@@ -37,7 +40,7 @@ class Plan:
     def fits(self, memory: int) -> bool:
         """Whether a step is likely to fit; so does, as it were, what is too small to be built."""
         try:
-            return _peak_bytes(self.forecast()) <= memory
+            return _peak_bytes(self.forecast) <= memory
         except ModelError:
             return True
 
@@ -49,7 +52,7 @@ def describe_forecast(options: RunOptions, plan: Plan) -> str:
       UserError: if it is certain not to fit; names what would.
       ModelError: as `build_model`.
     """
-    forecast, memory = plan.forecast(), devices.find_memory(options)
+    forecast, memory = plan.forecast, devices.find_memory(options)
     network = f'{forecast.weights:,} weights'
     if forecast.capsules:
         primary, classes = forecast.capsules
@@ -78,8 +81,8 @@ def _advise(options: RunOptions, plan: Plan, memory: int) -> str:
         # Each list is no, no, ... yes, yes.
         nearest = bisect.bisect_left(plans, True, key=lambda other: other.fits(memory))
         with contextlib.suppress(IndexError, ModelError):
-            plans[nearest].forecast()
-            remedies.append(f'{name}={values[nearest]}')
+            if plans[nearest].forecast:  # it can be built
+                remedies.append(f'{name}={values[nearest]}')
     if not remedies:
         return f'none of {", ".join(names)} alone makes it fit'
     return f'it fits with {" or ".join(remedies)}'
@@ -114,7 +117,7 @@ def _halve(number: int) -> list[int]:
 
 def _peak_bytes(forecast: Forecast) -> int:
     """What this process will have taken at the peak of a step."""
-    return forecast.likely_bytes + (0 if devices.on_gpu() else _held_bytes())
+    return forecast.likely_bytes + (0 if devices.on_gpu() else _held_bytes() + JOB_BYTES)
 
 
 def _held_bytes() -> int:
