@@ -53,6 +53,7 @@ def list_files(request: InputRequest) -> Listing:
         if unknown := test.keys() - train.keys():
             path = os.path.join(folder, 'test', min(unknown))
             raise DataError(f'{path}: found a class that train/ has not; expected one of its')
+        test = {name: test.get(name, []) for name in train}
     else:
         classes = _list_classes(folder)
         _check_classes(classes, folder)

@@ -45,12 +45,21 @@ def read(
         chosen = np.arange(request.limit) * len(paths) // request.limit
         paths, labels = [paths[number] for number in chosen], labels[chosen]
     is_large = len(paths) * int(np.prod(shape)) > MEMORY_LIMIT_BYTES
-    with tempfile.TemporaryFile() if is_large else io.BytesIO() as file:
-        labels = labels[_decode(paths, shape, file, request.strict)]
-        _check_found(labels, listing, request)
-        if isinstance(file, io.BytesIO):
-            return np.frombuffer(file.getvalue(), np.uint8).reshape(-1, *shape), labels[:, None]
-        return np.memmap(file, np.uint8, 'r', shape=(len(labels), *shape)), labels[:, None]
+    try:
+        with tempfile.TemporaryFile() if is_large else io.BytesIO() as file:
+            labels = labels[_decode(paths, shape, file, request.strict)]
+            _check_found(labels, listing, request)
+            if isinstance(file, io.BytesIO):
+                pixels = np.frombuffer(file.getvalue(), np.uint8).reshape(-1, *shape)
+            else:
+                file.flush()
+                pixels = np.memmap(file, np.uint8, 'r', shape=(len(labels), *shape))
+    except OSError as error:  # of that file; those of pictures are told one by one
+        raise DataError(
+            f'{tempfile.gettempdir()}: {error.strerror or error}; expected room for all pictures '
+            'as they are shown to the network (TMPDIR names another folder)'
+        ) from error
+    return pixels, labels[:, None]
 
 
 def _decode(
@@ -62,7 +71,7 @@ def _decode(
     progress = tqdm.tqdm(results, 'reading', len(paths), unit='picture', leave=False, disable=None)
     for number, result in enumerate(progress):
         if not isinstance(result, UserError):
-            _write(file, result)
+            file.write(result.tobytes())
         elif is_strict:
             raise DataError(f'--strict: {result}')
         else:
@@ -73,17 +82,6 @@ def _decode(
         lines += [f'  and {len(faults) - MOST_NAMED} more'] * (len(faults) > MOST_NAMED)
         print(*map(printable, lines), sep='\n', file=sys.stderr)
     return np.array([number not in faults for number in range(len(paths))], bool)
-
-
-def _write(file: IO[bytes], pixels: np.ndarray) -> None:
-    try:
-        file.write(pixels.tobytes())
-        file.flush()
-    except OSError as error:
-        raise DataError(
-            f'{tempfile.gettempdir()}: {error.strerror}; expected room for all pictures as they '
-            'are shown to the network (TMPDIR names another folder)'
-        ) from error
 
 
 def _check_found(labels: np.ndarray, listing: Listing, request: InputRequest) -> None:
