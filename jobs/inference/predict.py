@@ -84,6 +84,8 @@ def find_images(pattern: str) -> list[str]:
     """
     if os.path.exists(pattern):
         return [pattern]  # there may be a comma in its name
+    if glob.has_magic(pattern) and (matches := sorted(glob.glob(pattern, recursive=True))):
+        return matches  # or in that of a folder
     paths = []
     for part in filter(None, (part.strip() for part in pattern.split(','))):
         matches = [part] if os.path.exists(part) else sorted(glob.glob(part, recursive=True))

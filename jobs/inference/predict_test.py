@@ -208,6 +208,15 @@ class PredictTest(tf.test.TestCase):
         thrice, _, _ = self.predict(self.digit())
         self.assertNotAllClose(once[0]['scores'], thrice[0]['scores'])
 
+    def test_folders_of_patterns_may_have_commas(self):
+        folder = pathlib.Path(f'{self.directory}/ship, large')
+        folder.mkdir()
+        for name in ('a.png', 'b.png'):
+            (folder / name).touch()
+        paths = [f'{folder}/a.png', f'{folder}/b.png']
+        self.assertEqual(predict.find_images(f'{folder}/*.png'), paths)
+        self.assertEqual(predict.find_images(paths[1]), paths[1:])
+
     def test_missing_names_are_one_line(self):
         for pattern, message in (
             (f'{self.directory}/*.gif', r'--predict=.*\*\.gif: no file matches'),

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pathlib
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -105,6 +106,30 @@ class FiguresTest(tf.test.TestCase, parameterized.TestCase):
         names = self.written()
         self.assertContainsSubset({'mistakes', 'masked_reconstructions'}, names)
         self.assertTrue(any(name.startswith('perturbation_') for name in names))
+
+    @mock.patch.object(figures, 'MOST_PERTURBED', 0)
+    def test_two_classes_leave_no_other_and_some_are_enough(self):
+        info = DatasetInfo(20, 20, 1, 2, class_names=('cat', 'dog'))
+        model = build_model('capsule', HParams(num_prime_capsules=2), info)
+        features = {
+            'images': np.random.default_rng(0).random((4, 20, 20, 1), np.float32),
+            'labels': np.eye(2, dtype=np.float32)[[0, 0, 1, 1]],
+            'target_labels': np.array([[0], [0], [1], [1]], np.int32),
+        }
+        features['target_images'] = features['images'][:, None]
+        batches = tf.data.Dataset.from_tensor_slices(features).batch(4)
+        scores = np.array([[0.9, 0.1], [0.3, 0.8], [0.2, 0.7], [0.1, 0.6]], np.float32)
+        judged = judge(scores, features['target_labels'], 0.0)._replace(
+            class_names=info.class_names
+        )
+        drawn = figures.draw_figures(Run(f'{self.directory}/run'), judged, batches, model)
+        titles = [axes.get_title() for axes in drawn.figures['masked_reconstructions'].axes]
+        self.assertIn('label\ncat\npredicted\ndog', titles)
+        self.assertFalse(any('other' in title for title in titles))
+        mistakes = [axes.get_title() for axes in drawn.figures['mistakes'].axes]
+        self.assertIn('cat →\ndog\n0.30 → 0.80\nexample 1', mistakes)
+        self.assertIn('perturbation of 2 further classes', drawn.left_out)
+        self.assertFalse(any(name.startswith('perturbation') for name in drawn.figures))
 
     def test_an_ensemble_draws_what_needs_no_single_network(self):
         self.write_singles()
