@@ -112,8 +112,8 @@ class Length(keras.layers.Layer):
       [..., capsules]
 
     Example:
-      >>> Length()(keras.ops.array([[[3.0, 4.0], [0.6, 0.8]]]))
-      [[5.0, 1.0]]
+      >>> float(Length()(keras.ops.array([[3.0, 4.0]]))[0])
+      5.0
     """
 
     def call(self, capsules: Tensor) -> Tensor:
