@@ -8,6 +8,7 @@ import numpy as np
 import input_data
 from benchmarks import measure
 from input_data import Batching, InputRequest, testing
+from input_data.image_folder.testing import write_class
 from input_data.mnist import raw
 
 BATCHES = 300
@@ -39,13 +40,18 @@ def main() -> None:
             rows = rng.integers(0, 256, (2000, 3073)).astype(np.uint8)
             rows[:, 0] %= 10
             rows.tofile(f'{directory}/data_batch_{number}.bin')
+        pictures = f'{directory}/pictures'
+        for name in 'ab':
+            write_class(f'{pictures}/{name}', 1000, (32, 32, 3))
         for name, num_targets in (
             ('mnist', 1),
             ('shifted_mnist', 1),
             ('multi_mnist', 2),
             ('cifar10', 1),
+            ('image_folder', 1),
         ):
-            request = InputRequest(directory, 'train', num_targets, batching=batching)
+            folder = pictures if name == 'image_folder' else directory
+            request = InputRequest(folder, 'train', num_targets, batching=batching)
             result = {'dataset': name, 'examples_per_second': rate(name, request)}
             measure.report('inputs', result, arguments.json)
 

@@ -20,6 +20,7 @@ from jobs.inference.trained import Answer, Trained
 from jobs.options import RunOptions
 
 MOST_STEM = 100  # bytes of a file's name that its picture's name keeps: most systems have 255
+MOST_SCORES = 20  # in a line
 PICTURE_INCHES = 2.2  # the height of an image in a saved picture
 
 
@@ -149,10 +150,10 @@ def _draw_picture(path: pathlib.Path, seen: np.ndarray, answer: Answer, network:
 
 def _line(result: dict[str, Any], network: Trained) -> str:
     classes = ' and '.join(result['classes'])
-    scores = ' '.join(
-        f'{name}={score:.3f}'
-        for name, score in zip(network.class_names, result['scores'], strict=True)
-    )
+    named = [*zip(network.class_names, result['scores'], strict=True)]
+    if len(named) > MOST_SCORES:  # then the highest ones
+        named = sorted(named, key=lambda one: -one[1])[:MOST_SCORES]
+    scores = ' '.join(f'{name}={score:.3f}' for name, score in named)
     parts = [f'{network.model.score_name}s {scores}', result['note'], result['picture']]
     return printable('  '.join([f'{result["file"]}: {classes}', *filter(None, parts)]))
 

@@ -124,6 +124,13 @@ class PredictTest(tf.test.TestCase):
             results, _, _ = self.predict(self.digit())
             self.assertEqual(results[0]['classes'], [str(results[0]['predictions'][0])])
 
+    def test_of_many_classes_a_line_has_the_highest(self):
+        with mock.patch.object(predict, 'MOST_SCORES', 2):
+            [result], printed, _ = self.predict(self.digit())
+        first, second = np.argsort(result['scores'])[:-3:-1]
+        lengths = ' '.join(f'{n}={result["scores"][n]:.3f}' for n in (first, second))
+        self.assertIn(f'digit.png: {first}  lengths {lengths}  ', printed)
+
     def test_says_that_further_frames_are_not_looked_at(self):
         first = Image.open(self.digit())
         first.save(f'{self.directory}/film.gif', save_all=True, append_images=[first.rotate(90)])

@@ -139,9 +139,8 @@ def _draw_perturbations(
     classes = range(shown.scores.shape[1])
     absent = [shown.name_classes([number]) for number in classes if number not in examples]
     if absent:
-        left_out.append(
-            f'perturbation of class {", ".join(absent)}: no example whose targets were found'
-        )
+        names = ', '.join(absent[:MOST_PERTURBED]) + ' and more' * (len(absent) > MOST_PERTURBED)
+        left_out.append(f'perturbation of class {names}: no example whose targets were found')
     if len(examples) > MOST_PERTURBED:
         left_out.append(f'perturbation of {len(examples) - MOST_PERTURBED} further classes')
         examples = dict([*examples.items()][:MOST_PERTURBED])
