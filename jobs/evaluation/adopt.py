@@ -45,9 +45,9 @@ def check_classes(options: RunOptions, info: DatasetInfo) -> None:
     trained = (run.training_config or {}).get('data', {}).get('class_names')
     if not found or not isinstance(trained, list) or trained == [*found]:
         return
+    known = {*map(str, trained)}
     beyond, lacking = (
-        ', '.join(sorted(one)[:3]) or 'none'
-        for one in ({*found} - {*trained}, {*trained} - {*found})
+        ', '.join(sorted(one)[:3]) or 'none' for one in ({*found} - known, known - {*found})
     )
     raise UserError(
         f'--data_dir={options.data_dir}: found classes that the training had not: {beyond}; and '
