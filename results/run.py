@@ -160,9 +160,16 @@ def main(arguments: Sequence[str] | None = None, path: pathlib.Path = RUNS) -> N
     if options.list:
         list_runs(chosen, options.runs, options.measured)
         return
+    failed = []
     for run in chosen:
         if run.read_measured(options.measured) is None:
-            measure_run(run, data[run.data], options.runs, options.measured)
+            try:
+                measure_run(run, data[run.data], options.runs, options.measured)
+            except UserError as error:  # the others need not wait for a night in vain
+                print(f'{run.name}: {error}', file=sys.stderr, flush=True)
+                failed.append(run.name)
+    if failed:
+        raise UserError(f'{", ".join(failed)}: not measured, for the reasons above')
 
 
 if __name__ == '__main__':

@@ -109,6 +109,23 @@ def test_a_training_with_other_flags_is_not_taken_over(short_list, tmp_path):
         run.check_flags(one, place)
 
 
+def test_a_run_that_cannot_be_measured_does_not_keep_the_others_waiting(
+    short_list, tmp_path, monkeypatch
+):
+    text, asked = short_list.read_text(), []
+    other = text[text.index('[[run]]') :].replace('short/one', 'short/two')
+    short_list.write_text(text + other)
+
+    def refuse(one, *_):
+        asked.append(one.name)
+        raise UserError('no data')
+
+    monkeypatch.setattr(run, 'measure_run', refuse)
+    with pytest.raises(UserError, match='short/one, short/two: not measured'):
+        run.main([f'--runs={tmp_path}', f'--measured={tmp_path}'], short_list)
+    assert asked == ['short/one', 'short/two']
+
+
 def test_every_listed_run_has_its_data_and_a_name_of_its_own(tmp_path):
     listed, data = runs.read_runs()
     assert len({one.name for one in listed}) == len(listed)
