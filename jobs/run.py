@@ -60,8 +60,10 @@ class Run:
 
     @classmethod
     def of_checkpoint(cls, path: str) -> 'Run':
-        """The run in whose train/ a checkpoint lies."""
-        return cls(str(pathlib.Path(path).absolute().parent.parent))
+        """The run in whose train/ a checkpoint lies, or beside whose config.json."""
+        folder = pathlib.Path(path).absolute().parent
+        beside = cls(str(folder))
+        return beside if os.path.exists(beside.config_path) else cls(str(folder.parent))
 
     @functools.cached_property
     def config(self) -> Config | None:

@@ -78,6 +78,9 @@ class RunTest(parameterized.TestCase):
     def test_the_run_of_a_checkpoint(self):
         path = pathlib.Path(self.kept.train_dir, 'model.ckpt-3')
         self.assertEqual(Run.of_checkpoint(str(path)).config_path, self.kept.config_path)
+        beside = pathlib.Path(self.kept.folder, 'model.ckpt-3')
+        self.kept.write_config(config())
+        self.assertEqual(Run.of_checkpoint(str(beside)).config_path, self.kept.config_path)
 
 
 if __name__ == '__main__':

@@ -39,7 +39,7 @@ def load(options: RunOptions) -> Trained:
     """Restores `--checkpoint`, or the newest one in `--summary_dir`.
 
     The sizes of images come from data_dir where it is given; else from the config.json of
-    summary_dir or of the run that the checkpoint lies in; else from the checkpoint's decoder.
+    summary_dir or of the checkpoint's run; else from the checkpoint's decoder.
     Where that config.json is found, it also stands in for --model, --dataset, --num_targets and
     hyper-parameters that are not given.
 
