@@ -17,6 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 DEMO_STEPS := 300
+PRETRAINED := pretrained/mnist/model.ckpt-25000
 DATA := data
 TORCH ?= torch
 
@@ -35,6 +36,14 @@ demo: $(VENV)/.installed
 	$(BIN)/python input_data/mnist/mnist_shift.py --data_dir=$(DEMO)/data --split=test --shift=0
 	$(BIN)/python experiment.py --data_dir=$(DEMO)/data --summary_dir=$(DEMO)/run --max_steps=$(DEMO_STEPS) --seed=1
 	$(BIN)/python experiment.py --data_dir=$(DEMO)/data --summary_dir=$(DEMO)/run --train=false
+	@echo
+	@echo 'Beside it, the network in pretrained/mnist, trained for 25,000 steps. It has seen these 1,000 digits:'
+	@echo 'they are among the 60,000 that it was trained on. Of the 10,000 of the test set it gets 44 wrong (0.44 %).'
+	$(BIN)/python experiment.py --data_dir=$(DEMO)/data --train=false --checkpoint=$(PRETRAINED)
+	@echo 'A drawing that neither has seen, by the network of this demo and by that one:'
+	$(BIN)/python experiment.py --summary_dir=$(DEMO)/run --predict=docs/digit.png
+	$(BIN)/python experiment.py --checkpoint=$(PRETRAINED) --predict=docs/digit.png
+	@echo
 	@echo 'Records      $(DEMO)/data'
 	@echo 'Checkpoints  $(DEMO)/run/train'
 	@echo 'Summaries    $(DEMO)/run  (look at them with: $(BIN)/tensorboard --logdir $(DEMO)/run)'
@@ -52,7 +61,7 @@ results: $(VENV)/.installed
 	$(BIN)/python -m results.table
 
 check: $(VENV)/.installed
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not slow' layers_test.py common input_data jobs layers models results
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not slow' layers_test.py common input_data jobs layers models results pretrained
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
