@@ -5,11 +5,14 @@ import statistics
 from typing import Any, NamedTuple
 
 import jinja2
+import numpy as np
 
 from common import files
+from jobs.visualization.curves import Curve, thin_curve
 from results.runs import FOLDER, RunSpec, read_runs
 
 TEMPLATE, PAGE, PICTURE = 'README.md.jinja', 'README.md', 'curves.png'
+POINTS = 25  # of a drawn line: single batches scatter
 
 
 class Row(NamedTuple):
@@ -62,7 +65,10 @@ def make_page(measured: pathlib.Path = FOLDER / 'measured') -> str:
 
 
 def draw_curves(measured: pathlib.Path = FOLDER / 'measured'):
-    """Training error against steps and against minutes, a line for each measured MNIST run."""
+    """Error against steps and against minutes, for each measured MNIST run.
+
+    A line is the error on training batches, means over neighbours; a dot that on the test set.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -72,16 +78,18 @@ def draw_curves(measured: pathlib.Path = FOLDER / 'measured'):
         result = run.read_measured(measured)
         if result is None or run.table != 'MNIST':
             continue
-        steps, errors = zip(*result['curve'], strict=True)
-        minutes = [step / result['steps'] * result['seconds'] / 60 for step in steps]
+        steps, errors = thin_curve(Curve(*np.array(result['curve']).T), POINTS)
         label = f'{run.name.removeprefix("mnist/")}: {result["error"]:.2f} % on the test set'
-        by_steps.plot(steps, errors, label=label, linewidth=1.2)
-        by_minutes.plot(minutes, errors, linewidth=1.2)
-    by_steps.set(xlabel='training step', ylabel='wrong training predictions, %')
+        for axes, unit in ((by_steps, 1), (by_minutes, result['seconds'] / 60 / result['steps'])):
+            [line] = axes.plot(steps * unit, errors, label=label)
+            axes.plot(result['steps'] * unit, result['error'], 'o', color=line.get_color())
+    by_steps.set(xlabel='training steps', ylabel='wrong predictions, %')
+    by_steps.xaxis.set_major_formatter('{x:,.0f}')
     by_minutes.set(xlabel='minutes of training')
     for axes in (by_steps, by_minutes):
+        axes.set_xlim(0)
         axes.set_yscale('log', nonpositive='clip')
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter('{x:g}')
         axes.spines[['top', 'right']].set_visible(False)
