@@ -17,7 +17,11 @@ from input_data.mnist import testing as mnist_testing
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+PAGES = [
+    ROOT / 'README.md',
+    *sorted((ROOT / 'docs').glob('*.md')),
+    *ROOT.glob('pretrained/*/README.md'),
+]
 STEPS = re.compile(r'--max_steps=\d+')
 
 
@@ -67,13 +71,14 @@ def test_the_readme_from_training_to_export_runs_as_it_stands(tmp_path):
     wanted = [
         command
         for command in commands(ROOT / 'README.md')
-        if '/attempt0' in command or '/attempt1' in command
+        if '/attempt0' in command or '/attempt1' in command or '=pretrained/' in command
     ]
-    assert len(wanted) >= 5
+    assert len(wanted) >= 7
     for command in wanted:
         run(STEPS.sub('--max_steps=2', command), tmp_path)
     run_folder = tmp_path / 'runs' / 'attempt0'
     assert (run_folder / 'test' / 'report.html').exists()
+    assert (tmp_path / 'runs' / 'pretrained' / 'test' / 'report.html').exists()
     assert (run_folder / 'test' / 'figures' / 'predict-digit.png').exists()
     assert (tmp_path / 'runs' / 'saved' / 'saved_model.pb').exists()
 
