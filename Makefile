@@ -21,7 +21,7 @@ PRETRAINED := pretrained/mnist/model.ckpt-25000
 DATA := data
 TORCH ?= torch
 
-.PHONY: backends bench check demo faults mnist cifar10 results test fuzz lint format clean versions
+.PHONY: backends backend-jax backend-torch bench check demo faults mnist cifar10 results test fuzz lint format clean versions
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "capsnet needs Python 3.10 or newer, found " + sys.version.split()[0])'
@@ -90,13 +90,15 @@ faults: $(VENV)/.installed
 	$(BIN)/python -m robustness.faults
 	$(BIN)/python -m robustness.faults.long_run
 
-.venv-backends/.installed:
-	$(PYTHON) -m venv .venv-backends
-	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check keras jax $(TORCH) absl-py hypothesis pytest
+.venv-jax/.installed .venv-torch/.installed: .venv-%/.installed:
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check keras $(if $(filter torch,$*),$(TORCH),$*) absl-py hypothesis pytest
 	touch $@
 
-backends: .venv-backends/.installed
-	for backend in jax torch; do KERAS_BACKEND=$$backend .venv-backends/bin/python -m pytest --quiet layers/backends_test.py layers/saving_test.py || exit 1; done
+backends: backend-jax backend-torch
+
+backend-jax backend-torch: backend-%: .venv-%/.installed
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest --quiet layers/backends_test.py layers/saving_test.py
 
 versions:
 	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"
@@ -106,4 +108,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .venv-backends .venv-oldest .venv-newest $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) .venv-jax .venv-torch .venv-oldest .venv-newest $(DEMO) build dist *.egg-info

@@ -91,7 +91,7 @@ class OwnNetworkTest(tf.test.TestCase):
         self.assertEqual(page.count('type="range"'), 5)
         drawn = {path.name for path in pathlib.Path(f'{directory}/run/test/figures').iterdir()}
         self.assertContainsSubset({'routing_logits.png', 'masked_reconstructions.png'}, drawn)
-        self.assertNotIn('class capsules', printed.getvalue())  # among what was left out
+        self.assertNotIn('this network has none', printed.getvalue())  # among what was left out
         events = b''.join(
             path.read_bytes() for path in pathlib.Path(f'{directory}/run/train').glob('events*')
         )

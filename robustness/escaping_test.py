@@ -283,9 +283,13 @@ class Structure(html.parser.HTMLParser):
         self.tags.append(('comment', []))
 
 
+def _digit(text: str) -> dict[str, str]:
+    return dict.fromkeys(('label', 'name', 'image'), text)
+
+
 def page_of(text: str) -> str:
     """A report in which everything that can be a text is this one."""
-    panel = {'digits': [{'label': text, 'image': text}], 'atoms': 1, text: [text]}
+    panel = {'digits': [_digit(text)], 'atoms': 1, text: [text]}
     panel |= dict.fromkeys(('height', 'canvas_width', 'reach'), text)
     return report.render_page(
         {
@@ -315,6 +319,6 @@ def test_no_text_changes_the_markup_of_a_report(text):
     assert Structure(page).tags == Structure(harmless).tags
     [data] = re.findall(r'<script type="application/json" id="panel-data">(.*?)</script>', page)
     assert not set('<>&') & set(data)
-    assert json.loads(data)['digits'] == [{'label': text, 'image': text}]
+    assert json.loads(data)['digits'] == [_digit(text)]
     # What is shown is the text itself, neither run as a template nor escaped twice.
     assert Structure(page).texts.count(text) == Structure(harmless).texts.count('harmless') > 10

@@ -79,14 +79,15 @@ def _train(options: RunOptions, strategy: tf.distribute.Strategy) -> int:
     run.check_resumable(config)
     changes = run.list_changes(config) if start.checkpoint else []
     forecast = describe_forecast(options, Plan(options.model, hparams, info, batching))
-    if not batching.worker:
-        print(forecast)
-    with strategy.scope():
+    with StopSignals() as stop:
+        if not batching.worker:
+            print(forecast, flush=True)
+    with strategy.scope():  # a cluster may hang here: signals are to end it
         model = _build_model(options.model, hparams, info, start, strategy)
     if not batching.worker:
         _prepare_folder(run)
         run.write_config(config)
-    with StopSignals() as stop:
+    with stop:
         if not batching.worker:
             _describe(model, info, start, changes)
         return _run_loop(options, strategy, model, batches, batching, stop)

@@ -64,7 +64,8 @@ def test_hparams_come_back(hparams):
 
 
 DATA = dict(height=28, width=28, depth=1, num_classes=10, num_targets=1, num_examples=9, note='')
-FLAGS = dict(model='capsule', dataset='mnist', num_targets=1, max_steps=9)
+DATA['class_names'] = [*'abcdefghij']
+FLAGS = dict(model='capsule', dataset='mnist', num_targets=1, image_size=None, max_steps=9)
 LATER = dict(versions=dict(tensorflow='2.16.1'), machine=dict(threads=2, onednn='default'))
 CONFIG = dict(
     job='train',
