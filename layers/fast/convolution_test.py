@@ -68,9 +68,9 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
         kernel = tf.ones([9, 9, 8, 16])
         arguments = ((None, 20, 20, 8), kernel, 2, 'valid')
         size = 4 * 148 * (2 * 2 * 8) * 16  # bytes of 148 products for each pair of channels
-        with unittest.mock.patch.object(convolution, 'PIECE_BYTES', size):
+        with unittest.mock.patch.object(convolution, 'KEPT_BYTES', size):
             self.assertEqual(convolution.transform_kernel(*arguments).shape, (148, 32, 16))
-        with unittest.mock.patch.object(convolution, 'PIECE_BYTES', size - 1):
+        with unittest.mock.patch.object(convolution, 'KEPT_BYTES', size - 1):
             self.assertIsNone(convolution.transform_kernel(*arguments))
 
     def test_products_are_as_few_as_documented(self):

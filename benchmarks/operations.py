@@ -1,0 +1,42 @@
+"""Where the time of a training step goes, by TensorFlow's operation.
+
+Operations run beside each other on several cores, so their times sum to more than the step takes.
+"""
+
+import collections
+import glob
+import re
+import tempfile
+
+import tensorflow as tf
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from benchmarks import measure
+
+
+def main() -> None:
+    arguments = measure.parse_arguments(__doc__, network='mnist', batch_size=128, steps=3, top=20)
+    batch = measure.features(measure.NETWORKS[arguments.network][1], arguments.batch_size)
+    step = tf.function(measure.network(arguments.network).train_step)
+    for _ in range(3):
+        step(batch).losses.total.numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            for _ in range(arguments.steps):
+                step(batch).losses.total.numpy()
+        [path] = glob.glob(f'{folder}/**/*.xplane.pb', recursive=True)
+        with open(path, 'rb') as file:
+            space = xplane_pb2.XSpace.FromString(file.read())
+    milliseconds: collections.Counter[str] = collections.Counter()
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                if re.fullmatch(r'[^: ]+:\w+', name):  # NAME:KIND, not what is around operations
+                    milliseconds[name] += event.duration_ps / 1e9 / arguments.steps
+    for name, value in milliseconds.most_common(arguments.top):
+        measure.report(name, {'milliseconds': value}, arguments.json)
+
+
+if __name__ == '__main__':
+    main()
