@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_data import DatasetInfo
+from jobs import devices
 from models import HParams, Model, build_model
 
 # name: (hyper-parameters, images)
@@ -100,7 +100,7 @@ def features(info: DatasetInfo, batch_size: int) -> dict[str, tf.Tensor]:
 
 def peak_memory_gb() -> float:
     """The most memory this process has held, in 10^9 bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return devices.peak_memory() / 1e9
 
 
 def report(name: str, result: dict[str, object], as_json: bool) -> None:

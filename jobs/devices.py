@@ -5,6 +5,7 @@ import ctypes
 import os
 import pathlib
 import resource
+import sys
 
 import keras
 import numpy as np
@@ -146,6 +147,12 @@ def _gpu_memory() -> int | None:
         or cuda.cuDeviceTotalMem_v2(ctypes.byref(total), device)
     )
     return None if failed else total.value
+
+
+def peak_memory() -> int:
+    """The most bytes of the machine's memory that this process has held."""
+    unit = 1 if sys.platform == 'darwin' else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def on_gpu() -> bool:

@@ -5,7 +5,6 @@ import io
 import json
 import pathlib
 import shutil
-import tempfile
 
 import numpy as np
 import pytest
@@ -17,7 +16,14 @@ from input_data import InputRequest
 from input_data.image_folder import folders
 from jobs.inference import predict
 from jobs.options import RunOptions
-from jobs.testing import difference, run_evaluation, run_training, small_options, variables
+from jobs.testing import (
+    difference,
+    make_class_folder,
+    run_evaluation,
+    run_training,
+    small_options,
+    variables,
+)
 from jobs.visualization import figures
 from models import checkpoint
 
@@ -44,8 +50,7 @@ class OwnPicturesTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.trained = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.trained)
+        cls.trained = make_class_folder(cls)
         write_pictures(f'{cls.trained}/data')
         cls.told = run_training(cls.options_in(cls.trained))
 

@@ -5,10 +5,13 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+import unittest
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +25,13 @@ from models import checkpoint
 
 ROOT = pathlib.Path(__file__).parents[1]
 PROGRAM = ('experiment.py',)
+
+
+def make_class_folder(tests: type[unittest.TestCase]) -> str:
+    """A temporary folder for all tests of a class, which goes after the last of them."""
+    folder = tempfile.mkdtemp()
+    tests.addClassCleanup(shutil.rmtree, folder)
+    return folder
 
 
 def small_options(data_dir: str, summary_dir: str, **overrides) -> RunOptions:

@@ -4,8 +4,6 @@ import contextlib
 import io
 import pathlib
 import re
-import shutil
-import tempfile
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from common.errors import UserError
 from input_data import testing
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
+from jobs.testing import make_class_folder
 from jobs.training import train
 from models.checkpoint import CheckpointError
 
@@ -28,8 +27,7 @@ class EnsembleTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.directory = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.directory = make_class_folder(cls)
         testing.write_singles(cls.directory, 'train_2')
         testing.write_singles(cls.directory, 'test_0', count=25)
         testing.write_pairs(f'{cls.directory}/multitest_4shifted_mnist.tfrecords', 25)

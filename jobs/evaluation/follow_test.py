@@ -6,7 +6,6 @@ import io
 import os
 import pathlib
 import shutil
-import tempfile
 import time
 from unittest import mock
 
@@ -20,6 +19,7 @@ from input_data import testing
 from jobs.evaluation import evaluate
 from jobs.options import RunOptions
 from jobs.run import Run
+from jobs.testing import make_class_folder
 from jobs.training import train
 from models.checkpoint import MismatchError
 
@@ -38,8 +38,7 @@ class FollowTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.data = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.data)
+        cls.data = make_class_folder(cls)
         testing.write_singles(cls.data, 'train_2')
         testing.write_singles(cls.data, 'test_0', count=25)
         testing.write_singles(cls.data, 'valid_test_0', count=15)

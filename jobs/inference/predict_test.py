@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 from unittest import mock
 
 import numpy as np
@@ -18,7 +17,7 @@ from common.errors import UserError
 from input_data import InputRequest, inputs, testing
 from jobs.inference import predict, trained
 from jobs.options import RunOptions
-from jobs.testing import start
+from jobs.testing import make_class_folder, start
 from jobs.training import train
 from jobs.visualization import draw
 
@@ -30,8 +29,7 @@ class PredictTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.trained = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.trained)
+        cls.trained = make_class_folder(cls)
         cls.data = f'{cls.trained}/data'
         pathlib.Path(cls.data).mkdir()
         testing.write_singles(cls.data, 'train_2')

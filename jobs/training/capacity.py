@@ -4,8 +4,6 @@ import bisect
 import contextlib
 import dataclasses
 import functools
-import resource
-import sys
 from typing import Any
 
 import input_data
@@ -117,13 +115,7 @@ def _halve(number: int) -> list[int]:
 
 def _peak_bytes(forecast: Forecast) -> int:
     """What this process will have taken at the peak of a step."""
-    return forecast.likely_bytes + (0 if devices.on_gpu() else _held_bytes() + JOB_BYTES)
-
-
-def _held_bytes() -> int:
-    """What this process has taken so far."""
-    unit = 1 if sys.platform == 'darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return forecast.likely_bytes + (0 if devices.on_gpu() else devices.peak_memory() + JOB_BYTES)
 
 
 def _gb(count: int) -> str:

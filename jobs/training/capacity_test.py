@@ -12,7 +12,6 @@ from common.errors import UserError
 from input_data import Batching, DatasetInfo
 from jobs import devices
 from jobs.options import RunOptions
-from jobs.training import capacity
 from jobs.training.capacity import Plan, describe_forecast
 from models import HParams
 from models.forecast import forecast_training
@@ -25,7 +24,7 @@ def describe(memory, info, overrides='', batch_size=16, dataset='mnist', model='
     plan = Plan(model, HParams.parse(overrides), info, Batching(batch_size))
     with (
         mock.patch.object(devices, 'find_memory', return_value=memory),
-        mock.patch.object(capacity, '_held_bytes', return_value=GB // 2),  # tests before add to it
+        mock.patch.object(devices, 'peak_memory', return_value=GB // 2),  # tests before add to it
     ):
         return describe_forecast(RunOptions(dataset=dataset), plan)
 

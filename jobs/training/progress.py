@@ -22,7 +22,6 @@ class Progress:
         self._max_steps = max_steps
         self._quiet = quiet
         self._started = self._last_line = time.monotonic()
-        self._is_compiling = True  # until the first steps are made
         self._bar = None
         if not quiet and sys.stderr.isatty():
             self._bar = tqdm.tqdm(

@@ -6,8 +6,6 @@ import hashlib
 import html
 import pathlib
 import re
-import shutil
-import tempfile
 
 import pytest
 import tensorflow as tf
@@ -15,7 +13,7 @@ import tensorflow as tf
 from common.errors import UserError
 from input_data import testing
 from jobs.options import RunOptions
-from jobs.testing import run_evaluation, run_training
+from jobs.testing import make_class_folder, run_evaluation, run_training
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +25,7 @@ class ReportTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.directory = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.directory = make_class_folder(cls)
         cls.data = f'{cls.directory}/data'
         pathlib.Path(cls.data).mkdir()
         testing.write_singles(cls.data, 'train_2')
