@@ -73,7 +73,7 @@ class BackendsTest(TestCase, parameterized.TestCase):
             expected_num_non_trainable_weights=0,
         )
 
-    @parameterized.named_parameters(*CONV_CASES, ('spectral', dict(method='spectral')))
+    @parameterized.named_parameters(*CONV_CASES, ('winograd', dict(method='winograd')))
     def test_conv_capsule_passes_what_keras_asks(self, kwargs):
         side = 4 if kwargs.get('padding') == 'same' else 3
         self.run_layer_test(
@@ -146,7 +146,7 @@ class BackendsTest(TestCase, parameterized.TestCase):
     @parameterized.named_parameters(
         (f'{name}_{method}', {**kwargs, 'method': method})
         for name, kwargs in CONV_CASES
-        for method in ('direct', 'spectral')
+        for method in ('direct', 'winograd')
     )
     def test_conv_capsule_equals_the_reference(self, kwargs):
         layer = layers.ConvCapsule(**CONV, **kwargs)

@@ -11,7 +11,7 @@ from layers.fast import convolution, devices
 
 Tensor = Any
 
-CONV_METHODS = ('auto', 'direct', 'spectral')
+CONV_METHODS = ('auto', 'direct', 'winograd')
 
 
 @keras.saving.register_keras_serializable('capsnet')
@@ -32,7 +32,7 @@ class ConvCapsule(keras.layers.Layer):
       iterations: routing iterations (1 in the release: there is no routing between Conv1 and
         the primary capsules).
       leaky: whether routing is leaky (release), see `layers.routing`.
-      method: how to convolve: 'direct', 'spectral' (`layers.fast.convolution`; equal to float
+      method: how to convolve: 'direct', 'winograd' (`layers.fast.convolution`; equal to float
         rounding), or 'auto', the faster one for the shape and device.
 
     Input shape:
@@ -51,7 +51,7 @@ class ConvCapsule(keras.layers.Layer):
       TensorShape([2, 6, 6, 32, 8])
     """
 
-    _spectrum: keras.Variable | None = None  # of the kernel, for inference
+    _transformed: keras.Variable | None = None  # the kernel, for inference
 
     def __init__(
         self,
@@ -97,48 +97,50 @@ class ConvCapsule(keras.layers.Layer):
         )
         self._maps_shape = (None, *input_shape[1:3], input_shape[-1])
 
-    def refresh_spectrum(self) -> None:
+    def refresh_transform(self) -> None:
         """Transforms the kernel as it is now, once for many batches of inference.
 
-        The spectrum is used in calls with `training=False` alone, and stands until the next call of
-        this: call it again when weights have changed. Nothing is kept where it saves nothing: for a
-        direct convolution, for a spectrum that is too large, and with other backends than
-        TensorFlow (JAX would take it for a constant of what it compiles).
+        It is used in calls with `training=False` alone, and stands until the next call of this:
+        call it again when weights have changed. Nothing is kept where it saves nothing: for a
+        direct convolution, where it is too large, and with other backends than TensorFlow (JAX
+        would take it for a constant of what it compiles).
         """
-        if keras.backend.backend() != 'tensorflow' or not self._is_spectral(self._maps_shape):
+        if keras.backend.backend() != 'tensorflow' or not self._by_winograd(self._maps_shape):
             return
         kernel = ops.convert_to_tensor(self.weight)
         found = convolution.transform_kernel(self._maps_shape, kernel, self.strides, self.padding)
-        if found is not None and self._spectrum is not None:
-            self._spectrum.assign(found)
+        if found is not None and self._transformed is not None:
+            self._transformed.assign(found)
         elif found is not None:
             # Past the layer's own assignment: it is no weight, to be counted or saved.
-            object.__setattr__(self, '_spectrum', keras.Variable(found, trainable=False))
+            object.__setattr__(self, '_transformed', keras.Variable(found, trainable=False))
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         is_kept = training is False and inputs.shape[1:3] == self._maps_shape[1:3]
-        spectrum = self._spectrum if is_kept else None
+        transformed = self._transformed if is_kept else None
         if self.iterations == 1:
             # Equal couplings: the sum over input capsules moves in front of the convolution.
             maps = ops.sum(inputs, axis=-2)
-            votes = self._convolve(maps, spectrum)  # [b, y, x, out_capsules, out_atoms]
+            votes = self._convolve(maps, transformed)  # [b, y, x, out_capsules, out_atoms]
             share = routing.uniform_coupling(self.out_capsules, self.leaky)
             activation = routing.squash(votes * share + self.bias)
             return ops.cast(activation, self.compute_dtype)
         height, width, in_capsules, in_atoms = inputs.shape[1:]
         maps = ops.transpose(inputs, (0, 3, 1, 2, 4))  # [b, in_capsules, height, width, in_atoms]
         maps = ops.reshape(maps, (-1, height, width, in_atoms))
-        votes = self._convolve(maps, spectrum)  # [b * in_capsules, y, x, out_capsules, out_atoms]
+        votes = self._convolve(
+            maps, transformed
+        )  # [b * in_capsules, y, x, out_capsules, out_atoms]
         votes = ops.reshape(votes, (-1, in_capsules, *votes.shape[1:]))
         votes = ops.transpose(votes, (0, 2, 3, 1, 4, 5))  # [b, y, x, in, out, out_atoms]
         routed = routing.route_votes(votes, self.bias, self.iterations, self.leaky)
         return ops.cast(routed.activation, self.compute_dtype)
 
-    def _convolve(self, maps: Tensor, spectrum: keras.Variable | None) -> Tensor:
+    def _convolve(self, maps: Tensor, transformed: keras.Variable | None) -> Tensor:
         """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
-        if spectrum is not None or self._is_spectral(maps.shape):
+        if transformed is not None or self._by_winograd(maps.shape):
             kernel = ops.convert_to_tensor(self.weight)
-            kept = None if spectrum is None else ops.convert_to_tensor(spectrum)
+            kept = None if transformed is None else ops.convert_to_tensor(transformed)
             maps = convolution.convolve(maps, kernel, self.strides, self.padding, kept)
         else:
             maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
@@ -146,10 +148,10 @@ class ConvCapsule(keras.layers.Layer):
         maps = ops.cast(maps, self.variable_dtype)
         return ops.reshape(maps, (-1, *maps.shape[1:3], self.out_capsules, self.out_atoms))
 
-    def _is_spectral(self, shape: tuple) -> bool:
+    def _by_winograd(self, shape: tuple) -> bool:
         """The one rule: on a CPU in float32, where few enough products pay for the transforms."""
         if self.method != 'auto':
-            return self.method == 'spectral'
+            return self.method == 'winograd'
         if self.compute_dtype != 'float32' or devices.has_gpu():
             return False
         return convolution.pays(shape, self.weight.shape, self.strides, self.padding)

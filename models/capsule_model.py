@@ -68,7 +68,7 @@ class CapsuleModel(Model):
             self.decoder.build((None, self.info.num_classes, CLASS_ATOMS))
 
     def refresh(self) -> None:
-        self.primary_capsules.refresh_spectrum()
+        self.primary_capsules.refresh_transform()
 
     def call(self, features: Features, training: bool = False) -> Inferred:
         primary = self.primary(features['images'], training)

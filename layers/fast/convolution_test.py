@@ -1,4 +1,4 @@
-"""The frequency domain gives what direct convolution gives, in value and gradients."""
+"""Values at points give what direct convolution gives, in value and gradients."""
 
 import unittest.mock
 
@@ -17,7 +17,7 @@ def relative(actual, expected):
     return np.linalg.norm(np.subtract(actual, expected)) / np.linalg.norm(expected)
 
 
-class SpectralTest(tf.test.TestCase, parameterized.TestCase):
+class WinogradTest(tf.test.TestCase, parameterized.TestCase):
     def assert_equals_direct(self, height, width, size, stride, padding, channels=3, out=2):
         rng = np.random.default_rng(height * 100 + width)
         maps = tf.constant(rng.normal(size=(2, height, width, channels)), tf.float32)
@@ -64,17 +64,17 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
             with unittest.mock.patch.object(convolution, 'PIECE_BYTES', size):
                 self.assert_equals_direct(side, side, kernel, 2, 'same', 8, 16)
 
-    def test_a_large_spectrum_is_not_kept(self):
+    def test_a_large_transform_is_not_kept(self):
         kernel = tf.ones([9, 9, 8, 16])
         arguments = ((None, 20, 20, 8), kernel, 2, 'valid')
-        size = 4 * 148 * (2 * 2 * 8) * 16  # bytes of 148 products for each pair of channels
+        size = 4 * 118 * (2 * 2 * 8) * 16  # bytes of 118 products for each pair of channels
         with unittest.mock.patch.object(convolution, 'KEPT_BYTES', size):
-            self.assertEqual(convolution.transform_kernel(*arguments).shape, (148, 32, 16))
+            self.assertEqual(convolution.transform_kernel(*arguments).shape, (118, 32, 16))
         with unittest.mock.patch.object(convolution, 'KEPT_BYTES', size - 1):
             self.assertIsNone(convolution.transform_kernel(*arguments))
 
     def test_products_are_as_few_as_documented(self):
-        self.assertLen(transforms.make_transforms(6, 6, 5).input, 148)
+        self.assertLen(transforms.make_transforms(6, 6, 5).input, 118)
 
     @parameterized.parameters(
         ((None, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', True),
@@ -92,32 +92,32 @@ class SpectralTest(tf.test.TestCase, parameterized.TestCase):
         grid = np.random.default_rng(0).normal(size=(2, 12, 12, 1, 64)).astype(np.float32)
         direct = layers.ConvCapsule(8, 8, method='direct')
         direct.build(grid.shape)
-        for method in ('auto', 'spectral'):
+        for method in ('auto', 'winograd'):
             other = layers.ConvCapsule(8, 8, method=method)
             other.build(grid.shape)
             other.set_weights(direct.get_weights())
             self.assertLess(relative(other(grid), direct(grid)), TOLERANCE)
-        with self.assertRaisesRegex(ValueError, "auto, direct, spectral.* got 'fft'"):
+        with self.assertRaisesRegex(ValueError, "auto, direct, winograd.* got 'fft'"):
             layers.ConvCapsule(8, 8, method='fft')
 
-    def test_a_refreshed_spectrum_serves_inference_alone(self):
+    def test_a_refreshed_transform_serves_inference_alone(self):
         grid = np.random.default_rng(0).normal(size=(2, 12, 12, 1, 64)).astype(np.float32)
-        layer = layers.ConvCapsule(8, 8, method='spectral')
+        layer = layers.ConvCapsule(8, 8, method='winograd')
         layer.build(grid.shape)
         infer = tf.function(lambda: layer(grid, training=False))
         fresh = layer(grid, training=False)
-        layer.refresh_spectrum()
+        layer.refresh_transform()
         self.assertAllEqual(infer(), fresh)
         self.assertLen(layer.weights, 2)
 
         layer.weight.assign(2 * layer.weight)
-        self.assertAllEqual(infer(), fresh)  # of the kernel as it was: the spectrum is in use
+        self.assertAllEqual(infer(), fresh)  # of the kernel as it was: the transform is in use
         now = layer(grid)
         self.assertNotAllClose(now, fresh)
         with tf.GradientTape() as tape:
             self.assertAllEqual(layer(grid, training=True), now)
         self.assertAllEqual(layer(grid[:, 1:], training=False), layer(grid[:, 1:]))  # another size
-        layer.refresh_spectrum()
+        layer.refresh_transform()
         self.assertAllEqual(infer(), now)  # in the function that was traced before
 
         with tf.GradientTape() as tape:

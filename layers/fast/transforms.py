@@ -1,4 +1,4 @@
-"""How a convolution in the frequency domain cuts and transforms, see `layers.fast.convolution`."""
+"""How a convolution by values at points cuts and transforms, see `layers.fast.convolution`."""
 
 import functools
 from typing import Any, NamedTuple
@@ -8,6 +8,10 @@ from keras import ops
 
 Tensor = Any
 
+# Their products are the cheapest. With ten of them errors are 30 times as large (4e-5); 1.7 gives
+# smaller ones than other numbers from 1.4 to 2.2 (measured, float32). At infinity a polynomial has
+# its highest coefficient for a value.
+REAL_POINTS = (0.0, np.inf, 1.0, -1.0, 1.7, -1 / 1.7, -1.7, 1 / 1.7)
 MAX_POINTS = 16  # along an axis: the transforms are dense, their cost grows with points^4
 
 
@@ -22,19 +26,18 @@ class Transforms(NamedTuple):
 @functools.cache
 def make_transforms(tile_height: int, tile_width: int, taps: int) -> Transforms:
     """The matrices for tiles of so many outputs and so many taps along both axes."""
-    height, width = tile_height + taps - 1, tile_width + taps - 1
+    along_y, along_x = (_transform_axis(tile, taps) for tile in (tile_height, tile_width))
+    mirror_y, mirror_x = (_find_mirrors(tile + taps - 1) for tile in (tile_height, tile_width))
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # of input, kernel and output^T
-    for u, v in np.ndindex(height, width):
-        mirrored = (-u % height, -v % width)
-        if mirrored < (u, v):
+    for p, q in np.ndindex(len(mirror_y), len(mirror_x)):
+        mirrored = (mirror_y[p], mirror_x[q])
+        if mirrored < (p, q):
             continue
-        wave = functools.partial(_wave, u / height, v / width)
-        x, k = wave(height, width), wave(taps, taps).conj()
-        y = wave(tile_height, tile_width).conj() / (height * width)
-        if mirrored == (u, v):  # a real frequency: one real product
+        x, k, y = (np.kron(one[p], other[q]) for one, other in zip(along_y, along_x, strict=True))
+        if mirrored == (p, q):  # two real points: one real product
             rows.append((x.real, k.real, y.real))
             continue
-        y = 2 * y  # the frequency and its mirror image
+        y = 2 * y  # the two points and their mirror images
         # Re(y) Re(XK) - Im(y) Im(XK), sorted by P1, P2, P3
         rows.append((x.real + x.imag, k.real, y.real - y.imag))
         rows.append((x.real, k.imag - k.real, -y.imag))
@@ -43,10 +46,38 @@ def make_transforms(tile_height: int, tile_width: int, taps: int) -> Transforms:
     return Transforms(inputs, kernels, np.ascontiguousarray(outputs.T))
 
 
-def _wave(u: float, v: float, height: int, width: int) -> np.ndarray:
-    """exp(-2 pi i (u y + v x)) over a grid, flat: [height * width] complex."""
-    angle = u * np.arange(height)[:, None] + v * np.arange(width)
-    return np.exp(-2j * np.pi * angle).ravel()
+def _transform_axis(tile: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For one axis, complex [N, N] of the input, [N, T] of the kernel, [N, m] of the output.
+
+    A row of P_n holds n powers 1, p, p^2, ... of a point p: a polynomial with coefficients a has
+    the values P_n a. The product of two, with T and m coefficients, is
+    inverse(P_N) ((P_T a) * (P_m b)); transposed in b it is the correlation with a.
+    """
+    points = _choose_points(tile + taps - 1)
+
+    def powers(count):
+        rows = np.vander(np.where(np.isinf(points), 0, points), count, increasing=True)
+        rows[np.isinf(points)] = np.arange(count) == count - 1
+        return rows
+
+    return np.linalg.inv(powers(len(points))).T, powers(taps), powers(tile)
+
+
+def _choose_points(count: int) -> np.ndarray:
+    """[count] complex: pairs on the unit circle, each with its conjugate behind it; real ones."""
+    num_real = min(count, len(REAL_POINTS) - count % 2)
+    pairs = (count - num_real) // 2
+    half = np.exp(1j * np.pi * np.arange(1, pairs + 1) / (pairs + 1))
+    circle = np.stack([half, half.conj()], axis=1).ravel()
+    return np.concatenate([circle, REAL_POINTS[:num_real]])
+
+
+def _find_mirrors(count: int) -> list[int]:
+    """The place of each point's complex conjugate."""
+    return [
+        place ^ 1 if is_complex else place
+        for place, is_complex in enumerate(np.iscomplex(_choose_points(count)))
+    ]
 
 
 class Axis(NamedTuple):
