@@ -39,8 +39,7 @@ from layers.fast.transforms import cut_kernel, cut_maps, make_transforms, plan_a
 
 Tensor = Any
 
-PIECE_BYTES = 80 << 20  # of a transformed kernel in training: 160 is no faster, 40 is slower (CPU)
-KEPT_BYTES = 128 << 20  # of one kept for inference: just holds that of the MNIST network
+MOST_BYTES = 128 << 20  # of a transformed kernel held at once: that of the MNIST network is whole
 MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
 MIN_BATCH = 16  # below this the kernel's transform, done once a batch, costs more (measured, CPU)
 MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
@@ -97,10 +96,10 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
     y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
     matrix = make_transforms(y.tile, x.tile, taps).kernel
     phases = cut_kernel(kernel, stride, taps)
-    if _transformed_bytes(matrix, phases) > KEPT_BYTES:
+    if _transformed_bytes(matrix, phases) > MOST_BYTES:
         return None
-    kernel = _transform_kernel(matrix, phases)
-    return ops.reshape(kernel, (len(matrix), stride * stride * in_channels, out_channels))
+    channels = stride * stride * in_channels
+    return ops.reshape(ops.matmul(matrix, phases), (len(matrix), channels, out_channels))
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
@@ -121,17 +120,17 @@ def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
 def _multiply(values: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
     """The products with the transformed kernel, of which one piece is there at a time.
 
-    In one piece, it and its gradient would be the largest tensors of a training step (800 MB
+    In one piece, it and its gradient would be the largest tensors of a training step (700 MB
     each for CIFAR-10). The gradient makes the pieces again, in less time than storing takes.
     [R, tiles * batch, c], [T * T, c * out_channels], [R, T * T] -> [R, tiles * batch, out_channels]
     """
     channels = values.shape[-1]
-    count = min(len(matrix), -(-_transformed_bytes(matrix, phases) // PIECE_BYTES))
+    count = min(len(matrix), -(-_transformed_bytes(matrix, phases) // MOST_BYTES))
     bounds = [len(matrix) * piece // count for piece in range(count + 1)]
     pieces = [slice(*ends) for ends in itertools.pairwise(bounds)]  # of the R products
 
     def transform(phases, piece):
-        kernel = _transform_kernel(matrix[piece], phases)
+        kernel = ops.matmul(matrix[piece], phases)
         return ops.reshape(kernel, (kernel.shape[0], channels, -1))
 
     @ops.custom_gradient
@@ -143,26 +142,20 @@ def _multiply(values: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
 
         def gradient(*args, upstream=None):
             upstream = args[-1] if upstream is None else upstream
-            of_values: list[Tensor] = []
-            of_phases: list[Tensor] = []  # their sum so far
+            of_values, of_phases = [], ops.zeros_like(phases)
             for piece in pieces:
                 given, products = upstream[piece], values[piece]
-                with _after(of_phases):
+                with _after([of_phases]):
                     of_values.append(ops.einsum('rno,rco->rnc', given, transform(phases, piece)))
                 with _after(of_values[-1:]):
                     of_kernel = ops.einsum('rnc,rno->rco', products, given)
                     of_kernel = ops.reshape(of_kernel, (of_kernel.shape[0], -1))
-                    of_phases = [sum(of_phases, ops.matmul(matrix[piece].T, of_kernel))]
-            return ops.concatenate(of_values, axis=0), of_phases[0]
+                    of_phases = of_phases + ops.matmul(matrix[piece].T, of_kernel)
+            return ops.concatenate(of_values, axis=0), of_phases
 
         return ops.concatenate(products, axis=0), gradient
 
     return multiply(values, phases)
-
-
-def _transform_kernel(matrix: np.ndarray, phases: Tensor) -> Tensor:
-    """[R, T * T], [T * T, n] -> [R, n]; TensorFlow's einsum takes 0.8 of its matmul's time here."""
-    return ops.einsum('rt,tn->rn', matrix, phases)
 
 
 def _transformed_bytes(matrix: np.ndarray, phases: Tensor) -> int:
