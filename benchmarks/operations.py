@@ -1,6 +1,6 @@
 """Where the time of a training step goes, by TensorFlow's operation.
 
-Operations run beside each other on several cores, so their times sum to more than the step takes.
+One operation runs at a time, on all cores, so that their times add up to the step's.
 """
 
 import collections
@@ -16,6 +16,7 @@ from benchmarks import measure
 
 def main() -> None:
     arguments = measure.parse_arguments(__doc__, network='mnist', batch_size=128, steps=3, top=20)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     batch = measure.features(measure.NETWORKS[arguments.network][1], arguments.batch_size)
     step = tf.function(measure.network(arguments.network).train_step)
     for _ in range(3):
