@@ -35,6 +35,13 @@ class Row(NamedTuple):
         return f'{mean:.2f} ± {deviation:.2f} ({len(errors)} seeds)'
 
     @property
+    def training(self) -> str:
+        """Error in percent on training batches, mean over the last tenth of the steps and seeds."""
+        ends = [one['curve'][-max(1, len(one['curve']) // 10) :] for one in self.measured]
+        errors = [error for end in ends for _, error in end]
+        return f'{statistics.mean(errors):.2f}' if errors else ''
+
+    @property
     def cost(self) -> str:
         """What one of the runs took."""
         if not self.measured:
