@@ -143,7 +143,7 @@ def test_rows_average_over_seeds():
     assert row.ours == '0.50 ± 0.10 (3 seeds)'
     curve = [[step, 10.0] for step in range(18)] + [[18, 0.2], [19, 0.4]]
     assert table.Row('', [one], [{'curve': curve}, {'curve': curve[-1:]}]).training == '0.33'
-    assert table.Row('', [one], []).ours == 'not run (1.7 h)'
+    assert table.Row('', [one], []).ours == 'not run (2.7 h)'
     assert table.Row('', [one], []).training == ''
 
 

@@ -55,7 +55,8 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
             images = augment.centre(batch.raw['image'])
         return batching.make_features(images, batch.raw['labels'], raw.NUM_CLASSES)
 
-    info = DatasetInfo(augment.CROP, augment.CROP, raw.DEPTH, raw.NUM_CLASSES)
+    size = augment.CROP, augment.CROP, raw.DEPTH
+    info = DatasetInfo(*size, raw.NUM_CLASSES, class_names=raw.CLASS_NAMES)
     return batching.cut(examples, request, info, to_features)
 
 

@@ -38,6 +38,7 @@ class Cifar10InputTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual([len(batch['images']) for batch in batches], [10, 10, 5])
         self.assertEqual((info.height, info.width, info.depth), (24, 24, 3))
         self.assertEqual((info.num_classes, info.num_targets, info.num_examples), (10, 1, 25))
+        self.assertEqual((info.class_names[0], info.class_names[9]), ('airplane', 'truck'))
         whole = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
         middle = images.transpose(0, 2, 3, 1)[:, 4:28, 4:28]  # [25, 24, 24, 3]
         self.assertAllClose(whole['images'], [*map(testing.standardize, middle)], rtol=0, atol=1e-5)

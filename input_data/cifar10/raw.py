@@ -12,7 +12,11 @@ from input_data.errors import DataError
 
 HEIGHT = WIDTH = 32
 DEPTH = 3
-NUM_CLASSES = 10
+CLASS_NAMES = (
+    *('airplane', 'automobile', 'bird', 'cat', 'deer'),
+    *('dog', 'frog', 'horse', 'ship', 'truck'),
+)  # batches.meta.txt
+NUM_CLASSES = len(CLASS_NAMES)
 FOLDER = 'cifar-10-batches-bin'  # which the archive of the binary version unpacks to
 
 _RECORD_BYTES = 1 + DEPTH * HEIGHT * WIDTH

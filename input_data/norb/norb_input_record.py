@@ -59,7 +59,8 @@ def inputs(request: InputRequest) -> tuple[tf.data.Dataset, DatasetInfo]:
             images = augment.distort(images, drawn)  # [batch, 32, 32, 2]
         return batching.make_features(images, batch.raw['labels'], NUM_CLASSES)
 
-    info = DatasetInfo(augment.CROP, augment.CROP, DEPTH, NUM_CLASSES, note=note)
+    size = augment.CROP, augment.CROP, DEPTH
+    info = DatasetInfo(*size, NUM_CLASSES, note=note, class_names=CATEGORIES)
     return batching.cut(examples, request, info, to_features)
 
 

@@ -51,6 +51,7 @@ class NorbInputRecordTest(tf.test.TestCase, parameterized.TestCase):
         whole, info = read(self.folder, eval_batch_size=4)
         self.assertEqual((info.height, info.width, info.depth), (32, 32, 2))
         self.assertEqual((info.num_classes, info.num_targets, info.num_examples), (5, 1, 10))
+        self.assertEqual(info.class_names[4], 'cars')
         expected = [testing.standardize(image[8:40, 8:40]) for image in halved(toys['dat'])]
         self.assertAllClose(whole['images'], expected, rtol=1e-4, atol=1e-4)
         self.assertAllEqual(whole['target_images'], whole['images'][:, None])
