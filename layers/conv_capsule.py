@@ -117,31 +117,29 @@ class ConvCapsule(keras.layers.Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         is_kept = training is False and inputs.shape[1:3] == self._maps_shape[1:3]
-        transformed = self._transformed if is_kept else None
+        kept = self._transformed if is_kept else None
         if self.iterations == 1:
             # Equal couplings: the sum over input capsules moves in front of the convolution.
             maps = ops.sum(inputs, axis=-2)
-            votes = self._convolve(maps, transformed)  # [b, y, x, out_capsules, out_atoms]
+            votes = self._convolve(maps, kept)  # [b, y, x, out_capsules, out_atoms]
             share = routing.uniform_coupling(self.out_capsules, self.leaky)
             activation = routing.squash(votes * share + self.bias)
             return ops.cast(activation, self.compute_dtype)
         height, width, in_capsules, in_atoms = inputs.shape[1:]
         maps = ops.transpose(inputs, (0, 3, 1, 2, 4))  # [b, in_capsules, height, width, in_atoms]
         maps = ops.reshape(maps, (-1, height, width, in_atoms))
-        votes = self._convolve(
-            maps, transformed
-        )  # [b * in_capsules, y, x, out_capsules, out_atoms]
+        votes = self._convolve(maps, kept)  # [b * in_capsules, y, x, out_capsules, out_atoms]
         votes = ops.reshape(votes, (-1, in_capsules, *votes.shape[1:]))
         votes = ops.transpose(votes, (0, 2, 3, 1, 4, 5))  # [b, y, x, in, out, out_atoms]
         routed = routing.route_votes(votes, self.bias, self.iterations, self.leaky)
         return ops.cast(routed.activation, self.compute_dtype)
 
-    def _convolve(self, maps: Tensor, transformed: keras.Variable | None) -> Tensor:
+    def _convolve(self, maps: Tensor, kept: keras.Variable | None) -> Tensor:
         """[n, height, width, in_atoms] -> [n, y, x, out_capsules, out_atoms]."""
-        if transformed is not None or self._by_winograd(maps.shape):
+        if kept is not None or self._by_winograd(maps.shape):
             kernel = ops.convert_to_tensor(self.weight)
-            kept = None if transformed is None else ops.convert_to_tensor(transformed)
-            maps = convolution.convolve(maps, kernel, self.strides, self.padding, kept)
+            transformed = None if kept is None else ops.convert_to_tensor(kept)
+            maps = convolution.convolve(maps, kernel, self.strides, self.padding, transformed)
         else:
             maps = ops.conv(maps, self.weight, strides=self.strides, padding=self.padding)
         # Routing stays in the variables' precision under a mixed policy.

@@ -8,7 +8,7 @@ from keras import ops
 
 Tensor = Any
 
-# Their products are the cheapest. With ten of them errors are 30 times as large (4e-5); 1.7 gives
+# Their products are the cheapest. With ten of them errors are 20 times as large (4e-5); 1.7 gives
 # smaller ones than other numbers from 1.4 to 2.2 (measured, float32). At infinity a polynomial has
 # its highest coefficient for a value.
 REAL_POINTS = (0.0, np.inf, 1.0, -1.0, 1.7, -1 / 1.7, -1.7, 1 / 1.7)
