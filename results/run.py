@@ -124,7 +124,8 @@ def describe_processor() -> str:
         name = next(line.partition(':')[2].strip() for line in lines if 'model name' in line)
     except (OSError, StopIteration):
         pass  # no Linux
-    return f'{name}, {len(os.sched_getaffinity(0))} cores'
+    count = len(os.sched_getaffinity(0))
+    return f'{name}, {count} core{"s" if count > 1 else ""}'
 
 
 def list_runs(runs: Sequence[RunSpec], folder: pathlib.Path, measured: pathlib.Path) -> None:
