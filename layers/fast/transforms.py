@@ -26,8 +26,10 @@ class Transforms(NamedTuple):
 @functools.cache
 def make_transforms(tile_height: int, tile_width: int, taps: int) -> Transforms:
     """The matrices for tiles of so many outputs and so many taps along both axes."""
-    along_y, along_x = (_transform_axis(tile, taps) for tile in (tile_height, tile_width))
-    mirror_y, mirror_x = (_find_mirrors(tile + taps - 1) for tile in (tile_height, tile_width))
+    points_y, points_x = (_choose_points(tile + taps - 1) for tile in (tile_height, tile_width))
+    along_y = _transform_axis(points_y, tile_height, taps)
+    along_x = _transform_axis(points_x, tile_width, taps)
+    mirror_y, mirror_x = _find_mirrors(points_y), _find_mirrors(points_x)
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # of input, kernel and output^T
     for p, q in np.ndindex(len(mirror_y), len(mirror_x)):
         mirrored = (mirror_y[p], mirror_x[q])
@@ -46,14 +48,15 @@ def make_transforms(tile_height: int, tile_width: int, taps: int) -> Transforms:
     return Transforms(inputs, kernels, np.ascontiguousarray(outputs.T))
 
 
-def _transform_axis(tile: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _transform_axis(
+    points: np.ndarray, tile: int, taps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For one axis, complex [N, N] of the input, [N, T] of the kernel, [N, m] of the output.
 
     A row of P_n holds n powers 1, p, p^2, ... of a point p: a polynomial with coefficients a has
     the values P_n a. The product of two, with T and m coefficients, is
     inverse(P_N) ((P_T a) * (P_m b)); transposed in b it is the correlation with a.
     """
-    points = _choose_points(tile + taps - 1)
 
     def powers(count):
         rows = np.vander(np.where(np.isinf(points), 0, points), count, increasing=True)
@@ -72,12 +75,9 @@ def _choose_points(count: int) -> np.ndarray:
     return np.concatenate([circle, REAL_POINTS[:num_real]])
 
 
-def _find_mirrors(count: int) -> list[int]:
+def _find_mirrors(points: np.ndarray) -> list[int]:
     """The place of each point's complex conjugate."""
-    return [
-        place ^ 1 if is_complex else place
-        for place, is_complex in enumerate(np.iscomplex(_choose_points(count)))
-    ]
+    return [place ^ 1 if np.iscomplex(p) else place for place, p in enumerate(points)]
 
 
 class Axis(NamedTuple):
