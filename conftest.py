@@ -11,6 +11,10 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 from absl import flags
 from hypothesis import HealthCheck, settings
 
+from jobs import startup
+
+startup.choose_kernels()  # as in the jobs that tests start
+
 # The same few examples in every run; --hypothesis-profile=long draws others, and many.
 settings.register_profile(
     'ci',

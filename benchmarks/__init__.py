@@ -1,1 +1,5 @@
 """What the speed claims rest on; each module runs as `python -m benchmarks.NAME [--json]`."""
+
+from jobs import startup
+
+startup.choose_kernels()  # as in any job
