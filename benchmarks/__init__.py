@@ -2,4 +2,4 @@
 
 from jobs import startup
 
-startup.choose_kernels()  # as in any job
+startup.import_tensorflow()  # as any job does

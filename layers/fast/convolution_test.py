@@ -61,16 +61,17 @@ class WinogradTest(tf.test.TestCase, parameterized.TestCase):
     def test_pieces_give_what_the_whole_gives(self):
         # One piece, a few, one for each product.
         for size, side, kernel in ((1 << 20, 24, 9), (100 << 10, 24, 9), (1, 12, 5)):
-            with unittest.mock.patch.object(convolution, 'MOST_BYTES', size):
+            limits = {'WHOLE_BYTES': size, 'PIECE_BYTES': size}
+            with unittest.mock.patch.multiple(convolution, **limits):
                 self.assert_equals_direct(side, side, kernel, 2, 'same', 8, 16)
 
     def test_a_large_transform_is_not_kept(self):
         kernel = tf.ones([9, 9, 8, 16])
         arguments = ((None, 20, 20, 8), kernel, 2, 'valid')
         size = 4 * 118 * (2 * 2 * 8) * 16  # bytes of 118 products for each pair of channels
-        with unittest.mock.patch.object(convolution, 'MOST_BYTES', size):
+        with unittest.mock.patch.object(convolution, 'WHOLE_BYTES', size):
             self.assertEqual(convolution.transform_kernel(*arguments).shape, (118, 32, 16))
-        with unittest.mock.patch.object(convolution, 'MOST_BYTES', size - 1):
+        with unittest.mock.patch.object(convolution, 'WHOLE_BYTES', size - 1):
             self.assertIsNone(convolution.transform_kernel(*arguments))
 
     def test_products_are_as_few_as_documented(self):
