@@ -17,9 +17,9 @@ CHATTER = (
     'I0000 ',
     'To enable the following instructions',
 )
+NO_GPU_CHATTER = ('failed call to cuInit', 'Could not find cuda drivers')
 # Keras imports them where they are installed, a third of the time; no job needs them in Keras.
 UNUSED_BY_JOBS = ('matplotlib', 'pandas', 'sklearn')
-NO_GPU_CHATTER = ('failed call to cuInit', 'Could not find cuda drivers')
 
 
 def choose_kernels() -> None:

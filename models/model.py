@@ -13,9 +13,6 @@ from models.hparams import HParams
 
 Features = dict[str, tf.Tensor]
 
-# No Python branch or loop in a network depends on a tensor: a search for some takes half a second.
-as_written = tf.autograph.experimental.do_not_convert
-
 
 class Inferred(NamedTuple):
     """What a network makes of a batch."""
@@ -143,7 +140,6 @@ class Model(keras.Model):
         total = classification + tf.reduce_sum(reconstruction)
         return Losses(classification, reconstruction, total)
 
-    @as_written
     def gradients(self, features: Features) -> tuple[StepResult, list[tf.Tensor]]:
         """Result of the batch and the gradients of its total loss, in `tf_variables` order."""
         variables = list(self.tf_variables().values())
@@ -169,7 +165,6 @@ class Model(keras.Model):
     def refresh(self) -> None:
         """Computes what many batches of inference share; call it again when weights changed."""
 
-    @as_written
     def eval_step(self, features: Features) -> StepResult:
         """Scores, losses and hits of a batch, without learning."""
         inferred = self(features, training=False)

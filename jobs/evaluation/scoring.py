@@ -54,7 +54,7 @@ class Scorer:
     def __init__(self, model: Model, batches: tf.data.Dataset):
         self._model = model
         self._batches = batches
-        self._step = tf.function(model.eval_step, reduce_retracing=True)
+        self._step = tf.function(model.eval_step, autograph=False, reduce_retracing=True)
 
     def evaluate(self) -> Evaluation:
         """Evaluates the model with its present weights; shows a bar on a terminal."""
