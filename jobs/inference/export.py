@@ -13,6 +13,7 @@ from common.errors import UserError
 from jobs.inference import trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
+from layers.fast import fusion
 from models import Model
 
 
@@ -47,7 +48,8 @@ def run(options: RunOptions) -> str:
     exported.trained_variables = list(network.model.tf_variables().values())
     # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.
     logging.set_verbosity(logging.WARNING)
-    with files.temporary_folder(folder) as temporary:
+    # A server may come without XLA, or with XLA off.
+    with files.temporary_folder(folder) as temporary, fusion.not_fused():
         tf.saved_model.save(exported, str(temporary), signatures=_signatures(network))
         temporary.replace(folder)
     print(f'Checkpoint {network.path}')

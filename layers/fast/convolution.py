@@ -28,14 +28,15 @@ for each pair of channels in place of 2,916. Gradients are those of the three ma
 """
 
 import contextlib
+import functools
 import itertools
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from layers.fast.transforms import cut_kernel, cut_maps, make_transforms, plan_axis
+from layers.fast import fusion
+from layers.fast.transforms import Plan, cut_kernel, cut_maps
 
 Tensor = Any
 
@@ -63,29 +64,13 @@ def convolve(
     Returns:
       [batch, out_height, out_width, out_channels]
     """
-    size, _, in_channels, out_channels = kernel.shape
-    taps = -(-size // stride)
-    axes = [plan_axis(length, size, stride, padding) for length in maps.shape[1:3]]
-    y, x = axes
-    transforms = make_transforms(y.tile, x.tile, taps)
-    products = len(transforms.input)
-    phase_channels = stride * stride * in_channels
-
-    matrix = transforms.input.reshape(products, y.tile + taps - 1, x.tile + taps - 1)
-    matrix = np.ascontiguousarray(matrix[:, y.points, x.points])
-    values = ops.matmul(matrix.reshape(products, -1), cut_maps(maps, axes, stride))
-    values = ops.reshape(values, (products, -1, phase_channels))  # [R, tiles * batch, c]
+    plan = Plan.of(maps.shape, kernel.shape[0], stride, padding)
+    values = _transform_maps(maps, plan=plan)
     if transformed is None:
-        phases = cut_kernel(kernel, stride, taps)
-        result = _multiply(values, phases, transforms.kernel)  # [R, tiles * batch, out_channels]
+        result = _multiply(values, cut_kernel(kernel, stride, plan.taps), plan)
     else:
-        result = ops.matmul(values, transformed)  # [R, tiles * batch, out_channels]
-    result = ops.matmul(transforms.output, ops.reshape(result, (products, -1)))
-
-    result = ops.reshape(result, (y.tile, x.tile, y.tiles, x.tiles, -1, out_channels))
-    result = ops.transpose(result, (4, 2, 0, 3, 1, 5))  # [batch, tiles, tile, tiles, tile, out]
-    result = ops.reshape(result, (-1, y.tiles * y.tile, x.tiles * x.tile, out_channels))
-    return result[:, : y.outputs, : x.outputs]
+        result = ops.matmul(values, transformed)
+    return _transform_result(result, plan=plan)
 
 
 def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) -> Tensor | None:
@@ -94,15 +79,11 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
     Returns:
       [R, stride * stride * in_channels, out_channels]; None if that is too large to be kept.
     """
-    size, _, in_channels, out_channels = kernel.shape
-    taps = -(-size // stride)
-    y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
-    matrix = make_transforms(y.tile, x.tile, taps).kernel
-    phases = cut_kernel(kernel, stride, taps)
-    if _transformed_bytes(matrix, phases) > WHOLE_BYTES:
+    plan = Plan.of(shape, kernel.shape[0], stride, padding)
+    phases = cut_kernel(kernel, stride, plan.taps)
+    if plan.kernel_bytes(phases) > WHOLE_BYTES:
         return None
-    channels = stride * stride * in_channels
-    return ops.reshape(ops.matmul(matrix, phases), (len(matrix), channels, out_channels))
+    return _transform_kernel(phases, plan=plan, start=0, stop=plan.products)
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
@@ -113,48 +94,48 @@ def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
     size, _, in_channels, out_channels = kernel_shape
     if min(in_channels, out_channels) < MIN_CHANNELS or (shape[0] or MIN_BATCH) < MIN_BATCH:
         return False
-    taps = -(-size // stride)
-    y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
-    direct = y.outputs * x.outputs * size**2
-    products = y.tiles * x.tiles * len(make_transforms(y.tile, x.tile, taps).input)
+    plan = Plan.of(shape, size, stride, padding)
+    direct = plan.y.outputs * plan.x.outputs * size**2
+    products = plan.y.tiles * plan.x.tiles * plan.products
     return direct >= MIN_SAVING * products * stride**2
 
 
-def _multiply(values: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
+def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
     """The products with the transformed kernel, of which a large one is there piece by piece.
 
     Whole, it and its gradient would be the largest tensors of a training step (700 MB each for
     CIFAR-10). The gradient makes the pieces again, in less time than storing takes.
-    [R, tiles * batch, c], [T * T, c * out_channels], [R, T * T] -> [R, tiles * batch, out_channels]
+    [R, tiles * batch, c], [T * T, c, out_channels] -> [R, tiles * batch, out_channels]
     """
-    channels = values.shape[-1]
-    size = _transformed_bytes(matrix, phases)
-    count = 1 if size <= WHOLE_BYTES else min(len(matrix), -(-size // PIECE_BYTES))
-    bounds = [len(matrix) * piece // count for piece in range(count + 1)]
-    pieces = [slice(*ends) for ends in itertools.pairwise(bounds)]  # of the R products
-
-    def transform(phases, piece):
-        kernel = ops.matmul(matrix[piece], phases)
-        return ops.reshape(kernel, (kernel.shape[0], channels, -1))
+    size = plan.kernel_bytes(phases)
+    count = min(plan.products, -(-size // PIECE_BYTES))
+    bounds = [plan.products * piece // count for piece in range(count + 1)]
+    pieces = [*itertools.pairwise(bounds)]  # of the R products
+    parts = [(0, plan.products)] if size <= WHOLE_BYTES else pieces
 
     @ops.custom_gradient
     def multiply(values, phases):
+        transform = functools.partial(_transform_kernel, phases, plan=plan)
+        whole = transform(start=0, stop=plan.products) if len(parts) == 1 else None
         products: list[Tensor] = []
-        for piece in pieces:
+        for start, stop in parts:
             with _after(products[-1:]):
-                products.append(ops.matmul(values[piece], transform(phases, piece)))
+                kernel = transform(start=start, stop=stop) if whole is None else whole
+                products.append(ops.matmul(values[start:stop], kernel))
 
         def gradient(*args, upstream=None):
             upstream = args[-1] if upstream is None else upstream
-            of_values, of_phases = [], ops.zeros_like(phases)
-            for piece in pieces:
-                given, products = upstream[piece], values[piece]
-                with _after([of_phases]):
-                    of_values.append(ops.einsum('rno,rco->rnc', given, transform(phases, piece)))
+            of_values: list[Tensor] = []
+            of_phases = ops.zeros_like(phases)
+            for start, stop in parts:
                 with _after(of_values[-1:]):
-                    of_kernel = ops.einsum('rnc,rno->rco', products, given)
-                    of_kernel = ops.reshape(of_kernel, (of_kernel.shape[0], -1))
-                    of_phases = of_phases + ops.matmul(matrix[piece].T, of_kernel)
+                    kernel = transform(start=start, stop=stop) if whole is None else whole
+                    of_values.append(ops.einsum('rno,rco->rnc', upstream[start:stop], kernel))
+            for start, stop in pieces:
+                with _after([of_values[-1], of_phases]):
+                    of_kernel = ops.matmul(_turn(values[start:stop]), upstream[start:stop])
+                    more = _gather_kernel(of_kernel, plan=plan, start=start, stop=stop)
+                    of_phases = of_phases + more
             return ops.concatenate(of_values, axis=0), of_phases
 
         return ops.concatenate(products, axis=0), gradient
@@ -162,8 +143,47 @@ def _multiply(values: Tensor, phases: Tensor, matrix: np.ndarray) -> Tensor:
     return multiply(values, phases)
 
 
-def _transformed_bytes(matrix: np.ndarray, phases: Tensor) -> int:
-    return 4 * len(matrix) * phases.shape[-1]
+@fusion.fuse
+def _transform_maps(maps: Tensor, plan: Plan) -> Tensor:
+    """[batch, height, width, in_channels] -> [R, tiles * batch, stride * stride * in_channels]."""
+    matrix = plan.transforms.input.reshape(plan.products, *(plan.points))
+    matrix = matrix[:, plan.y.first : plan.y.stop, plan.x.first : plan.x.stop]
+    cut = cut_maps(maps, [plan.y, plan.x], plan.stride)
+    values = ops.matmul(matrix.reshape(plan.products, -1), cut)
+    return ops.reshape(values, (plan.products, -1, plan.stride**2 * maps.shape[-1]))
+
+
+@fusion.fuse
+def _transform_kernel(phases: Tensor, plan: Plan, start: int, stop: int) -> Tensor:
+    """[T * T, c, out_channels] -> [stop - start, c, out_channels], for some of the R products."""
+    flat = ops.reshape(phases, (phases.shape[0], -1))
+    kernel = ops.matmul(plan.transforms.kernel[start:stop], flat)
+    return ops.reshape(kernel, (stop - start, *phases.shape[1:]))
+
+
+@fusion.fuse
+def _gather_kernel(of_kernel: Tensor, plan: Plan, start: int, stop: int) -> Tensor:
+    """The gradient of `_transform_kernel`: [stop - start, c, out] -> [T * T, c, out]."""
+    matrix = plan.transforms.kernel[start:stop].T
+    of_phases = ops.matmul(matrix, ops.reshape(of_kernel, (stop - start, -1)))
+    return ops.reshape(of_phases, (len(matrix), *of_kernel.shape[1:]))
+
+
+@fusion.fuse
+def _transform_result(result: Tensor, plan: Plan) -> Tensor:
+    """[R, tiles * batch, out_channels] -> [batch, out_height, out_width, out_channels]."""
+    y, x, out_channels = plan.y, plan.x, result.shape[-1]
+    result = ops.matmul(plan.transforms.output, ops.reshape(result, (plan.products, -1)))
+    result = ops.reshape(result, (y.tile, x.tile, y.tiles, x.tiles, -1, out_channels))
+    result = ops.transpose(result, (4, 2, 0, 3, 1, 5))  # [batch, tiles, tile, tiles, tile, out]
+    result = ops.reshape(result, (-1, y.tiles * y.tile, x.tiles * x.tile, out_channels))
+    return result[:, : y.outputs, : x.outputs]
+
+
+@fusion.fuse
+def _turn(values: Tensor) -> Tensor:
+    """[R, n, c] -> [R, c, n]."""
+    return ops.transpose(values, (0, 2, 1))
 
 
 def _after(tensors: list[Tensor]) -> contextlib.AbstractContextManager:

@@ -27,7 +27,7 @@ from typing import Any
 from keras import ops
 
 from layers import routing
-from layers.fast import devices
+from layers.fast import devices, fusion
 
 Tensor = Any
 
@@ -143,9 +143,8 @@ def _make_iteration(leaky: bool) -> Callable[..., Tensor]:
     @ops.custom_gradient
     def route_on(inputs, weights, total):
         def route_chunk(u, w):
-            logits = _agreement(u, w, total)
-            coupling = routing.coupling_coefficients(logits, leaky, axis=0)  # over out_capsules
-            return ops.matmul(_coupled(coupling, u), w), coupling
+            coupled, coupling = _couple(u, _pull(u, w, total), leaky=leaky)
+            return ops.matmul(coupled, w), coupling
 
         sums, couplings = _map(route_chunk, inputs, weights)
 
@@ -168,16 +167,31 @@ def _chunk_gradient(
     inputs: Tensor, weights: Tensor, coupling: Tensor, grad_sum: Tensor, total: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of one chunk's inputs and weights and of `total`, as in the module's docstring."""
-    pulled = _pull(inputs, weights, grad_sum)  # W_ij g_j
-    grad_coupling = coupling * ops.sum(pulled * inputs, axis=2)  # [out_capsules, batch, n]
-    grad_logits = grad_coupling - coupling * ops.sum(grad_coupling, axis=0, keepdims=True)
-    grad_inputs = ops.sum(ops.expand_dims(coupling, 2) * pulled, axis=0)
-    pulled = _pull(inputs, weights, total)  # W_ij V_j
-    grad_inputs = grad_inputs + ops.sum(ops.expand_dims(grad_logits, 2) * pulled, axis=0)
-    coupled, agreed = _coupled(coupling, inputs), _coupled(grad_logits, inputs)
+    pulled = _pull(inputs, weights, grad_sum), _pull(inputs, weights, total)
+    grad_inputs, coupled, agreed = _couple_gradient(inputs, coupling, *pulled)
     grad_weights = ops.einsum('jbk,jbo->jko', coupled, grad_sum)
     grad_weights = grad_weights + ops.einsum('jbk,jbo->jko', agreed, total)
     return grad_inputs, grad_weights, ops.matmul(agreed, weights)
+
+
+@fusion.fuse
+def _couple(inputs: Tensor, pulled: Tensor, leaky: bool) -> tuple[Tensor, Tensor]:
+    """c_ij u_i [out_capsules, batch, in_atoms * n] and c_ij, of W_ij V_j."""
+    logits = ops.sum(pulled * inputs, axis=2)  # [out_capsules, batch, n]
+    coupling = routing.coupling_coefficients(logits, leaky, axis=0)  # over out_capsules
+    return _coupled(coupling, inputs), coupling
+
+
+@fusion.fuse
+def _couple_gradient(
+    inputs: Tensor, coupling: Tensor, of_grad: Tensor, of_total: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradient of the inputs, c_ij u_i and l_ij u_i, of W_ij g_j and W_ij V_j."""
+    grad_coupling = coupling * ops.sum(of_grad * inputs, axis=2)  # [out_capsules, batch, n]
+    grad_logits = grad_coupling - coupling * ops.sum(grad_coupling, axis=0, keepdims=True)
+    grad_inputs = ops.sum(ops.expand_dims(coupling, 2) * of_grad, axis=0)
+    grad_inputs = grad_inputs + ops.sum(ops.expand_dims(grad_logits, 2) * of_total, axis=0)
+    return grad_inputs, _coupled(coupling, inputs), _coupled(grad_logits, inputs)
 
 
 def _pull(inputs: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:

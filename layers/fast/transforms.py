@@ -88,7 +88,8 @@ class Axis(NamedTuple):
     outputs: int  # of the convolution
     tile: int  # outputs of a tile
     tiles: int
-    points: slice  # of a tile that are cut out; the others are zeros in every phase
+    first: int  # point of a tile that is cut out; those before it are zeros in every phase
+    stop: int  # the first point after those that are cut out
 
 
 def plan_axis(length: int, size: int, stride: int, padding: str) -> Axis:
@@ -104,13 +105,44 @@ def plan_axis(length: int, size: int, stride: int, padding: str) -> Axis:
     points = tile + taps - 1
     if tiles > 1:
         length = stride * (tiles * tile + taps - 1)
-        return Axis(before, length, outputs, tile, tiles, slice(0, points))
+        return Axis(before, length, outputs, tile, tiles, 0, points)
     # One tile: whole points of padding need not be cut out only to be multiplied by zeros.
     skipped = before // stride
     last = min(points, -(-(before + length) // stride))
     before -= skipped * stride
-    used = slice(skipped, last)
-    return Axis(before, stride * (last - skipped), outputs, tile, tiles, used)
+    return Axis(before, stride * (last - skipped), outputs, tile, tiles, skipped, last)
+
+
+class Plan(NamedTuple):
+    """How a convolution is done; of numbers alone."""
+
+    y: Axis
+    x: Axis
+    stride: int
+    taps: int
+
+    @classmethod
+    def of(cls, shape: tuple, size: int, stride: int, padding: str) -> 'Plan':
+        """For maps of a shape and a kernel of size x size."""
+        y, x = (plan_axis(length, size, stride, padding) for length in shape[1:3])
+        return cls(y, x, stride, -(-size // stride))
+
+    @property
+    def transforms(self) -> Transforms:
+        return make_transforms(self.y.tile, self.x.tile, self.taps)
+
+    @property
+    def products(self) -> int:
+        """R, of real numbers for each pair of channels and tile."""
+        return len(self.transforms.input)
+
+    @property
+    def points(self) -> tuple[int, int]:
+        return self.y.tile + self.taps - 1, self.x.tile + self.taps - 1
+
+    def kernel_bytes(self, phases: Tensor) -> int:
+        """Of the transformed kernel, whole."""
+        return 4 * self.products * phases.shape[1] * phases.shape[2]
 
 
 def cut_maps(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
@@ -127,7 +159,7 @@ def cut_maps(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
             maps = maps[:, : axis.length] if number == 1 else maps[:, :, : axis.length]
     shape = (-1, y.length // stride, stride, x.length // stride, stride * channels)
     phases = ops.transpose(ops.reshape(maps, shape), (1, 3, 0, 2, 4))  # [y, x, batch, p, q * c]
-    used = [axis.points.stop - axis.points.start for axis in axes]
+    used = [axis.stop - axis.first for axis in axes]
     if y.tiles * x.tiles > 1:
         phases = ops.stack(
             [
@@ -141,11 +173,11 @@ def cut_maps(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
 
 
 def cut_kernel(kernel: Tensor, stride: int, taps: int) -> Tensor:
-    """[size, size, c, out] -> [T * T, stride * stride * c * out]."""
+    """[size, size, c, out] -> [T * T, stride * stride * c, out]."""
     size, _, in_channels, out_channels = kernel.shape
     missing = taps * stride - size
     if missing:
         kernel = ops.pad(kernel, [[0, missing], [0, missing], [0, 0], [0, 0]])
     shape = (taps, stride, taps, stride * in_channels * out_channels)
     phases = ops.transpose(ops.reshape(kernel, shape), (0, 2, 1, 3))  # [T, T, p, q * c * out]
-    return ops.reshape(phases, (taps * taps, -1))
+    return ops.reshape(phases, (taps * taps, -1, out_channels))
