@@ -1,6 +1,7 @@
 """Where the time of a training step goes, by TensorFlow's operation.
 
-One operation runs at a time, on all cores, so that their times add up to the step's.
+One operation runs at a time, on all cores, so that their times add up to the step's. What XLA
+computes goes by XLA's names.
 """
 
 import collections
@@ -12,6 +13,10 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks import measure
+
+# NAME:KIND of TensorFlow's, not what is around them; of XLA's, products and fused operations.
+OPERATION = re.compile(r'[^: ]+:\w+|(MatMul|dot|\w+_fusion)[.\d]*')
+EXECUTOR = 'tf_Compute'  # threads that start operations; others are parts of them
 
 
 def main() -> None:
@@ -33,7 +38,7 @@ def main() -> None:
         for line in plane.lines:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                if re.fullmatch(r'[^: ]+:\w+', name):  # NAME:KIND, not what is around operations
+                if OPERATION.fullmatch(name) and line.name.startswith(EXECUTOR):
                     milliseconds[name] += event.duration_ps / 1e9 / arguments.steps
     for name, value in milliseconds.most_common(arguments.top):
         measure.report(name, {'milliseconds': value}, arguments.json)

@@ -2,6 +2,7 @@
 
 from layers.capsule import Capsule, Length
 from layers.conv_capsule import CONV_METHODS, ConvCapsule, flatten_grid
+from layers.fast.fusion import without_xla
 from layers.fast.routing import route
 from layers.losses import (
     LOSSES,

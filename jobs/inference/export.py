@@ -13,7 +13,6 @@ from common.errors import UserError
 from jobs.inference import trained
 from jobs.inference.trained import Trained
 from jobs.options import RunOptions
-from layers.fast import fusion
 from models import Model
 
 
@@ -48,8 +47,7 @@ def run(options: RunOptions) -> str:
     exported.trained_variables = list(network.model.tf_variables().values())
     # TensorFlow tells on standard error how it renames its inner inputs; of no use to anybody.
     logging.set_verbosity(logging.WARNING)
-    # A server may come without XLA, or with XLA off.
-    with files.temporary_folder(folder) as temporary, fusion.not_fused():
+    with files.temporary_folder(folder) as temporary, layers.without_xla():
         tf.saved_model.save(exported, str(temporary), signatures=_signatures(network))
         temporary.replace(folder)
     print(f'Checkpoint {network.path}')

@@ -92,6 +92,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.train(**overrides)
         printed = self.export()
         self.assertIn('model.ckpt-1', printed)
+        graph = pathlib.Path(f'{self.directory}/saved/saved_model.pb').read_bytes()
+        self.assertNotIn(b'_XlaMustCompile', graph)  # servers may refuse it
         features = next(iter(inputs('mnist', InputRequest(self.data, 'test'))[0]))
         images = features['images'].numpy()
         as_bytes = np.uint8(np.round(255 * images))

@@ -67,7 +67,7 @@ def convolve(
     plan = Plan.of(maps.shape, kernel.shape[0], stride, padding)
     values = _transform_maps(maps, plan=plan)
     if transformed is None:
-        result = _multiply(values, cut_kernel(kernel, stride, plan.taps), plan)
+        result = _multiply(values, cut_kernel(kernel, plan), plan)
     else:
         result = ops.matmul(values, transformed)
     return _transform_result(result, plan=plan)
@@ -80,7 +80,7 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
       [R, stride * stride * in_channels, out_channels]; None if that is too large to be kept.
     """
     plan = Plan.of(shape, kernel.shape[0], stride, padding)
-    phases = cut_kernel(kernel, stride, plan.taps)
+    phases = cut_kernel(kernel, plan)
     if plan.kernel_bytes(phases) > WHOLE_BYTES:
         return None
     return _transform_kernel(phases, plan=plan, start=0, stop=plan.products)
@@ -146,10 +146,10 @@ def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
 @fusion.fuse
 def _transform_maps(maps: Tensor, plan: Plan) -> Tensor:
     """[batch, height, width, in_channels] -> [R, tiles * batch, stride * stride * in_channels]."""
-    matrix = plan.transforms.input.reshape(plan.products, *(plan.points))
-    matrix = matrix[:, plan.y.first : plan.y.stop, plan.x.first : plan.x.stop]
-    cut = cut_maps(maps, [plan.y, plan.x], plan.stride)
-    values = ops.matmul(matrix.reshape(plan.products, -1), cut)
+    y, x = plan.y, plan.x
+    grid = plan.transforms.input.reshape(plan.products, y.tile + plan.taps - 1, -1)
+    matrix = grid[:, y.first : y.stop, x.first : x.stop].reshape(plan.products, -1)
+    values = ops.matmul(matrix, cut_maps(maps, plan))
     return ops.reshape(values, (plan.products, -1, plan.stride**2 * maps.shape[-1]))
 
 
@@ -182,7 +182,7 @@ def _transform_result(result: Tensor, plan: Plan) -> Tensor:
 
 @fusion.fuse
 def _turn(values: Tensor) -> Tensor:
-    """[R, n, c] -> [R, c, n]."""
+    """[R, n, c] -> [R, c, n]: what oneDNN's AVX2 kernels need twice as long for themselves."""
     return ops.transpose(values, (0, 2, 1))
 
 

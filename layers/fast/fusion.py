@@ -10,7 +10,7 @@ import keras
 
 from layers.fast import devices
 
-_apart: ContextVar[bool] = ContextVar('apart', default=False)
+_plain: ContextVar[bool] = ContextVar('plain', default=False)
 
 
 def fuse(function: Callable) -> Callable:
@@ -18,36 +18,40 @@ def fuse(function: Callable) -> Callable:
 
     TensorFlow on a CPU computes them one after another, each over all numbers; XLA, asked for here,
     reads and writes numbers once. It also multiplies a small matrix with a very wide one 2 to 3
-    times as fast, but batches of products more slowly: they stay outside. Other backends compute
-    the function as it is (JAX does the same by itself under `jax.jit`).
+    times as fast (measured, AVX2), but batches of products more slowly: they stay outside. Other
+    backends compute the function as it is (JAX does the same by itself under `jax.jit`).
 
-    Gradients keep only the arguments, and compute again what else they need of the function.
+    A gradient keeps nothing but the arguments, and computes again what else it needs.
 
     Args:
-      function: of tensors by position, and of constants by name.
+      function: of tensors by position, and of constants by name; gives tensors.
     """
 
     @functools.wraps(function)
     def fused(*tensors: Any, **constants: Any) -> Any:
-        chosen = function if _apart.get() or not _has_xla() else _compile(function)
+        chosen = function if _plain.get() or not _has_xla() else _compile(function)
         return chosen(*tensors, **constants)
 
+    del fused.__wrapped__  # which AutoGraph would call in its place
     return fused
 
 
 @contextlib.contextmanager
-def not_fused() -> Iterator[None]:
-    """What is traced within needs no XLA where it runs."""
-    token = _apart.set(True)
+def without_xla() -> Iterator[None]:
+    """What is called or traced within computes without XLA.
+
+    For a SavedModel that goes to a server, which may come without XLA, or with XLA off.
+    """
+    token = _plain.set(True)
     try:
         yield
     finally:
-        _apart.reset(token)
+        _plain.reset(token)
 
 
 @functools.cache
 def _has_xla() -> bool:
-    """Whether there is a use for XLA: TensorFlow on a CPU. It has none on Windows."""
+    """Whether to ask for XLA: on a CPU, of a TensorFlow that has it (that of Windows has not)."""
     if keras.backend.backend() != 'tensorflow' or devices.has_gpu():
         return False
     import tensorflow as tf

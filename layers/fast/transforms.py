@@ -114,7 +114,7 @@ def plan_axis(length: int, size: int, stride: int, padding: str) -> Axis:
 
 
 class Plan(NamedTuple):
-    """How a convolution is done; of numbers alone."""
+    """How a convolution is done, in whole numbers."""
 
     y: Axis
     x: Axis
@@ -136,19 +136,15 @@ class Plan(NamedTuple):
         """R, of real numbers for each pair of channels and tile."""
         return len(self.transforms.input)
 
-    @property
-    def points(self) -> tuple[int, int]:
-        return self.y.tile + self.taps - 1, self.x.tile + self.taps - 1
-
     def kernel_bytes(self, phases: Tensor) -> int:
         """Of the transformed kernel, whole."""
         return 4 * self.products * phases.shape[1] * phases.shape[2]
 
 
-def cut_maps(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
+def cut_maps(maps: Tensor, plan: Plan) -> Tensor:
     """[batch, height, width, c] -> [points, tiles * batch * stride * stride * c]."""
     _, height, width, channels = maps.shape
-    y, x = axes
+    y, x, stride = plan.y, plan.x, plan.stride
     for number, (axis, length) in enumerate(((y, height), (x, width)), 1):
         after = axis.length - axis.before - length
         padding = [[0, 0] for _ in range(4)]
@@ -159,7 +155,7 @@ def cut_maps(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
             maps = maps[:, : axis.length] if number == 1 else maps[:, :, : axis.length]
     shape = (-1, y.length // stride, stride, x.length // stride, stride * channels)
     phases = ops.transpose(ops.reshape(maps, shape), (1, 3, 0, 2, 4))  # [y, x, batch, p, q * c]
-    used = [axis.stop - axis.first for axis in axes]
+    used = [axis.stop - axis.first for axis in (y, x)]
     if y.tiles * x.tiles > 1:
         phases = ops.stack(
             [
@@ -172,9 +168,10 @@ def cut_maps(maps: Tensor, axes: list[Axis], stride: int) -> Tensor:
     return ops.reshape(phases, (used[0] * used[1], -1))
 
 
-def cut_kernel(kernel: Tensor, stride: int, taps: int) -> Tensor:
+def cut_kernel(kernel: Tensor, plan: Plan) -> Tensor:
     """[size, size, c, out] -> [T * T, stride * stride * c, out]."""
     size, _, in_channels, out_channels = kernel.shape
+    stride, taps = plan.stride, plan.taps
     missing = taps * stride - size
     if missing:
         kernel = ops.pad(kernel, [[0, missing], [0, missing], [0, 0], [0, 0]])
