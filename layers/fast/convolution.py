@@ -35,7 +35,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from layers.fast import fusion
+from layers.fast import fusion, gradients
 from layers.fast.transforms import Plan, cut_kernel, cut_maps
 
 Tensor = Any
@@ -113,7 +113,7 @@ def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
     pieces = [*itertools.pairwise(bounds)]  # of the R products
     parts = [(0, plan.products)] if size <= WHOLE_BYTES else pieces
 
-    @ops.custom_gradient
+    @gradients.by_hand
     def multiply(values, phases):
         transform = functools.partial(_transform_kernel, phases, plan=plan)
         whole = transform(start=0, stop=plan.products) if len(parts) == 1 else None
@@ -123,8 +123,7 @@ def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
                 kernel = transform(start=start, stop=stop) if whole is None else whole
                 products.append(ops.matmul(values[start:stop], kernel))
 
-        def gradient(*args, upstream=None):
-            upstream = args[-1] if upstream is None else upstream
+        def gradient(upstream):
             of_values: list[Tensor] = []
             of_phases = ops.zeros_like(phases)
             for start, stop in parts:
@@ -149,7 +148,7 @@ def _transform_maps(maps: Tensor, plan: Plan) -> Tensor:
     y, x = plan.y, plan.x
     grid = plan.transforms.input.reshape(plan.products, y.tile + plan.taps - 1, -1)
     matrix = grid[:, y.first : y.stop, x.first : x.stop].reshape(plan.products, -1)
-    values = ops.matmul(matrix, cut_maps(maps, plan))
+    values = gradients.multiply_constant(matrix, cut_maps(maps, plan))
     return ops.reshape(values, (plan.products, -1, plan.stride**2 * maps.shape[-1]))
 
 
@@ -173,7 +172,8 @@ def _gather_kernel(of_kernel: Tensor, plan: Plan, start: int, stop: int) -> Tens
 def _transform_result(result: Tensor, plan: Plan) -> Tensor:
     """[R, tiles * batch, out_channels] -> [batch, out_height, out_width, out_channels]."""
     y, x, out_channels = plan.y, plan.x, result.shape[-1]
-    result = ops.matmul(plan.transforms.output, ops.reshape(result, (plan.products, -1)))
+    flat = ops.reshape(result, (plan.products, -1))
+    result = gradients.multiply_constant(plan.transforms.output, flat)
     result = ops.reshape(result, (y.tile, x.tile, y.tiles, x.tiles, -1, out_channels))
     result = ops.transpose(result, (4, 2, 0, 3, 1, 5))  # [batch, tiles, tile, tiles, tile, out]
     result = ops.reshape(result, (-1, y.tiles * y.tile, x.tiles * x.tile, out_channels))

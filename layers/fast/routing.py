@@ -27,12 +27,13 @@ from typing import Any
 from keras import ops
 
 from layers import routing
-from layers.fast import devices, fusion
+from layers.fast import devices, fusion, gradients
 
 Tensor = Any
 
 CHUNK_BYTES = 4 << 20  # [out_capsules, batch, in_atoms, chunk] on a CPU: fastest of 1 to 16 MiB
 GPU_CHUNK_BYTES = 1 << 30  # a GPU wants few large products
+LINE = 16  # float32 numbers of a cache line, and of the widest registers
 USUAL_BATCH = 128  # for a batch whose size is not known
 
 
@@ -97,8 +98,8 @@ def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> tuple[Tensor, Ten
     to a last full chunk is filled with zeros: such capsules vote for nothing.
     """
     in_capsules, in_atoms, _ = weights.shape
-    count = count_chunks(inputs.shape, out_capsules)
-    size = -(-in_capsules // count)
+    size = choose_chunk(inputs.shape, out_capsules)
+    count = -(-in_capsules // size)
     if missing := count * size - in_capsules:
         inputs = ops.pad(inputs, [[0, 0], [0, missing], [0, 0]])
         weights = ops.pad(weights, [[0, missing], [0, 0], [0, 0]])
@@ -110,12 +111,18 @@ def cut(inputs: Tensor, weights: Tensor, out_capsules: int) -> tuple[Tensor, Ten
     return inputs, weights
 
 
-def count_chunks(inputs_shape: tuple, out_capsules: int) -> int:
-    """Into how many chunks the [batch, in_capsules, in_atoms] inputs are cut."""
+def choose_chunk(inputs_shape: tuple, out_capsules: int) -> int:
+    """How many of the capsules of [batch, in_capsules, in_atoms] inputs are taken at a time."""
     batch, in_capsules, in_atoms = inputs_shape
     limit = GPU_CHUNK_BYTES if devices.has_gpu() else CHUNK_BYTES
     column = 4 * (batch or USUAL_BATCH) * out_capsules * in_atoms
-    return -(-in_capsules // max(1, limit // column))
+    largest = max(1, limit // column)
+    if in_capsules <= largest:
+        return in_capsules
+    multiple = LINE if largest >= LINE else 1
+    largest -= largest % multiple
+    equal = -(-in_capsules // -(-in_capsules // largest))
+    return -(-equal // multiple) * multiple
 
 
 def _measure_logits(inputs: Tensor, weights: Tensor, total: Tensor) -> Tensor:
@@ -140,16 +147,15 @@ def _iterate(
 def _make_iteration(leaky: bool) -> Callable[..., Tensor]:
     """Inputs, weights and sum of activations -> sum_i c_ij u_i W_ij, with its gradient by hand."""
 
-    @ops.custom_gradient
+    @gradients.by_hand
     def route_on(inputs, weights, total):
         def route_chunk(u, w):
             coupled, coupling = _couple(u, _pull(u, w, total), leaky=leaky)
-            return ops.matmul(coupled, w), coupling
+            return ops.matmul(_flatten_atoms(coupled), w), coupling
 
         sums, couplings = _map(route_chunk, inputs, weights)
 
-        def gradient(*args, upstream=None):
-            grad_sum = args[-1] if upstream is None else upstream
+        def gradient(grad_sum):
             of_inputs, of_weights, of_total = _map(
                 lambda u, w, c: _chunk_gradient(u, w, c, grad_sum, total),
                 inputs,
@@ -168,7 +174,8 @@ def _chunk_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of one chunk's inputs and weights and of `total`, as in the module's docstring."""
     pulled = _pull(inputs, weights, grad_sum), _pull(inputs, weights, total)
-    grad_inputs, coupled, agreed = _couple_gradient(inputs, coupling, *pulled)
+    grad_inputs, *products = _couple_gradient(inputs, coupling, *pulled)
+    coupled, agreed = map(_flatten_atoms, products)
     grad_weights = ops.einsum('jbk,jbo->jko', coupled, grad_sum)
     grad_weights = grad_weights + ops.einsum('jbk,jbo->jko', agreed, total)
     return grad_inputs, grad_weights, ops.matmul(agreed, weights)
@@ -176,10 +183,10 @@ def _chunk_gradient(
 
 @fusion.fuse
 def _couple(inputs: Tensor, pulled: Tensor, leaky: bool) -> tuple[Tensor, Tensor]:
-    """c_ij u_i [out_capsules, batch, in_atoms * n] and c_ij, of W_ij V_j."""
+    """c_ij u_i [out_capsules, batch, in_atoms, n] and c_ij, of W_ij V_j."""
     logits = ops.sum(pulled * inputs, axis=2)  # [out_capsules, batch, n]
     coupling = routing.coupling_coefficients(logits, leaky, axis=0)  # over out_capsules
-    return _coupled(coupling, inputs), coupling
+    return ops.expand_dims(coupling, 2) * inputs, coupling
 
 
 @fusion.fuse
@@ -191,7 +198,8 @@ def _couple_gradient(
     grad_logits = grad_coupling - coupling * ops.sum(grad_coupling, axis=0, keepdims=True)
     grad_inputs = ops.sum(ops.expand_dims(coupling, 2) * of_grad, axis=0)
     grad_inputs = grad_inputs + ops.sum(ops.expand_dims(grad_logits, 2) * of_total, axis=0)
-    return grad_inputs, _coupled(coupling, inputs), _coupled(grad_logits, inputs)
+    coupled = ops.expand_dims(coupling, 2) * inputs
+    return grad_inputs, coupled, ops.expand_dims(grad_logits, 2) * inputs
 
 
 def _pull(inputs: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
@@ -205,10 +213,10 @@ def _agreement(inputs: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
     return ops.sum(_pull(inputs, weights, vectors) * inputs, axis=2)
 
 
-def _coupled(coupling: Tensor, inputs: Tensor) -> Tensor:
-    """c_ij u_i: [out_capsules, batch, in_atoms * n]."""
-    coupled = ops.expand_dims(coupling, 2) * inputs
-    return ops.reshape(coupled, (coupling.shape[0], -1, inputs.shape[1] * inputs.shape[2]))
+def _flatten_atoms(coupled: Tensor) -> Tensor:
+    """[out_capsules, batch, in_atoms, n] -> [out_capsules, batch, in_atoms * n]."""
+    out_capsules, _, in_atoms, size = coupled.shape
+    return ops.reshape(coupled, (out_capsules, -1, in_atoms * size))
 
 
 def _map(function: Callable, *chunked: Tensor) -> Any:

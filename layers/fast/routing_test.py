@@ -63,11 +63,11 @@ class RoutingWithoutVotesTest(tf.test.TestCase, parameterized.TestCase):
                 loss = tf.reduce_sum(tf.square(routed.activation + 1))
             return routed, tape.gradient(loss, [tensor, *layer.trainable_variables])
 
-        self.assertEqual(routing.count_chunks(inputs.shape, 4), 1)
+        self.assertEqual(routing.choose_chunk(inputs.shape, 4), 7)
         whole, whole_gradients = outputs_and_gradients()
         column = 4 * 6 * 4 * 3  # bytes: float32, batch, out_capsules, in_atoms
         with mock.patch.object(routing, 'CHUNK_BYTES', column * chunk_size):
-            self.assertEqual(routing.count_chunks(inputs.shape, 4), chunks)
+            self.assertEqual(-(-7 // routing.choose_chunk(inputs.shape, 4)), chunks)
             routed, gradients = tf.function(outputs_and_gradients)()
         for one, other in zip(whole, routed, strict=True):
             self.assertAllClose(one, other, atol=1e-6)
