@@ -15,7 +15,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from benchmarks import measure
 
 # NAME:KIND of TensorFlow's, not what is around them; of XLA's, products and fused operations.
-OPERATION = re.compile(r'[^: ]+:\w+|(MatMul|dot|\w+_fusion)[.\d]*')
+OPERATION = re.compile(r'[^: ]+:\w+|(MatMul|dot)[_.\d]*|\w+_fusion[.\d]*')
 EXECUTOR = 'tf_Compute'  # threads that start operations; others are parts of them
 
 

@@ -26,7 +26,7 @@ def choose_kernels() -> None:
     """Has TensorFlow, not imported yet, compute with oneDNN on any x86 processor.
 
     By itself it does so only on those with AVX512-VNNI or its like. With AVX2 alone a training step
-    takes 1.5 to 2.2 times as long without (benchmarks/README.md).
+    takes twice as long without (benchmarks/README.md).
     """
     if platform.machine() in ('x86_64', 'AMD64'):
         os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
