@@ -120,9 +120,8 @@ def choose_chunk(inputs_shape: tuple, out_capsules: int) -> int:
     if in_capsules <= largest:
         return in_capsules
     multiple = LINE if largest >= LINE else 1
-    largest -= largest % multiple
-    equal = -(-in_capsules // -(-in_capsules // largest))
-    return -(-equal // multiple) * multiple
+    count = -(-in_capsules // (largest - largest % multiple))
+    return -(-in_capsules // (count * multiple)) * multiple  # as equal as whole lines allow
 
 
 def _measure_logits(inputs: Tensor, weights: Tensor, total: Tensor) -> Tensor:
@@ -183,7 +182,7 @@ def _chunk_gradient(
 
 @fusion.fuse
 def _couple(inputs: Tensor, pulled: Tensor, leaky: bool) -> tuple[Tensor, Tensor]:
-    """c_ij u_i [out_capsules, batch, in_atoms, n] and c_ij, of W_ij V_j."""
+    """From W_ij V_j, c_ij u_i [out_capsules, batch, in_atoms, n] and c_ij."""
     logits = ops.sum(pulled * inputs, axis=2)  # [out_capsules, batch, n]
     coupling = routing.coupling_coefficients(logits, leaky, axis=0)  # over out_capsules
     return ops.expand_dims(coupling, 2) * inputs, coupling
@@ -193,7 +192,7 @@ def _couple(inputs: Tensor, pulled: Tensor, leaky: bool) -> tuple[Tensor, Tensor
 def _couple_gradient(
     inputs: Tensor, coupling: Tensor, of_grad: Tensor, of_total: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradient of the inputs, c_ij u_i and l_ij u_i, of W_ij g_j and W_ij V_j."""
+    """From W_ij g_j and W_ij V_j, the gradient of the inputs, c_ij u_i and l_ij u_i."""
     grad_coupling = coupling * ops.sum(of_grad * inputs, axis=2)  # [out_capsules, batch, n]
     grad_logits = grad_coupling - coupling * ops.sum(grad_coupling, axis=0, keepdims=True)
     grad_inputs = ops.sum(ops.expand_dims(coupling, 2) * of_grad, axis=0)

@@ -48,6 +48,10 @@ class RoutingWithoutVotesTest(tf.test.TestCase, parameterized.TestCase):
             self.assertNotAllClose(layers.Capsule(4, 5)(random_layer()[0]), plain, atol=1e-2)
             self.assert_same_gradients(iterations=3, leaky=False)
 
+    @parameterized.parameters((1152, 96), (3200, 96), (9216, 96), (97, 97), (110, 64), (103, 64))
+    def test_chunks_of_whole_cache_lines(self, in_capsules, expected):
+        self.assertEqual(routing.choose_chunk((128, in_capsules, 8), 10), expected)
+
     @parameterized.parameters((1, 7), (2, 4), (3, 3), (4, 2), (7, 1))
     def test_routing_in_chunks_is_the_same(self, chunks, chunk_size):
         inputs, weights, biases, _ = random_layer()
