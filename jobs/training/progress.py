@@ -18,10 +18,9 @@ class Progress:
     """
 
     def __init__(self, first_step: int, max_steps: int, quiet: bool = False):
-        self._first_step = first_step
         self._max_steps = max_steps
         self._quiet = quiet
-        self._started = self._last_line = time.monotonic()
+        self._last_line, self._last_step = time.monotonic(), first_step
         self._bar = None
         if not quiet and sys.stderr.isatty():
             self._bar = tqdm.tqdm(
@@ -38,8 +37,9 @@ class Progress:
         now = time.monotonic()
         if now - self._last_line < SECONDS_BETWEEN_LINES and step < self._max_steps:
             return
-        self._last_line = now
-        seconds_a_step = (now - self._started) / max(1, step - self._first_step)
+        # Of the steps since the last line: a mean over all would carry a pause along to the end.
+        seconds_a_step = (now - self._last_line) / max(1, step - self._last_step)
+        self._last_line, self._last_step = now, step
         left = tqdm.tqdm.format_interval((self._max_steps - step) * seconds_a_step)
         self.say(
             f'step {step}/{self._max_steps}: {numbers}, {seconds_a_step:.3g} s a step, {left} left'
