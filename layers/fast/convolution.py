@@ -30,6 +30,7 @@ for each pair of channels in place of 2,916. Gradients are those of the three ma
 import contextlib
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -67,7 +68,7 @@ def convolve(
     plan = Plan.of(maps.shape, kernel.shape[0], stride, padding)
     values = _transform_maps(maps, plan=plan)
     if transformed is None:
-        result = _multiply(values, cut_kernel(kernel, plan), plan)
+        result = _multiply(values, kernel, plan)
     else:
         result = ops.matmul(values, transformed)
     return _transform_result(result, plan=plan)
@@ -80,10 +81,9 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
       [R, stride * stride * in_channels, out_channels]; None if that is too large to be kept.
     """
     plan = Plan.of(shape, kernel.shape[0], stride, padding)
-    phases = cut_kernel(kernel, plan)
-    if plan.kernel_bytes(phases) > WHOLE_BYTES:
+    if plan.kernel_bytes(kernel.shape) > WHOLE_BYTES:
         return None
-    return _transform_kernel(phases, plan=plan, start=0, stop=plan.products)
+    return _transform_kernel(cut_kernel(kernel, plan), plan=plan, start=0, stop=plan.products)
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
@@ -100,14 +100,14 @@ def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
     return direct >= MIN_SAVING * products * stride**2
 
 
-def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
+def _multiply(values: Tensor, kernel: Tensor, plan: Plan) -> Tensor:
     """The products with the transformed kernel, of which a large one is there piece by piece.
 
     Whole, it and its gradient would be the largest tensors of a training step (700 MB each for
     CIFAR-10). The gradient makes the pieces again, in less time than storing takes.
-    [R, tiles * batch, c], [T * T, c, out_channels] -> [R, tiles * batch, out_channels]
+    [R, tiles * batch, c], [size, size, in, out] -> [R, tiles * batch, out]
     """
-    size = plan.kernel_bytes(phases)
+    size = plan.kernel_bytes(kernel.shape)
     count = min(plan.products, -(-size // PIECE_BYTES))
     bounds = [plan.products * piece // count for piece in range(count + 1)]
     pieces = [*itertools.pairwise(bounds)]  # of the R products
@@ -115,12 +115,13 @@ def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
 
     @gradients.by_hand
     def multiply(values, phases):
-        transform = functools.partial(_transform_kernel, phases, plan=plan)
-        whole = transform(start=0, stop=plan.products) if len(parts) == 1 else None
+        transform: Callable = functools.partial(_transform_kernel, phases, plan=plan)
+        if len(parts) == 1:
+            transform = functools.cache(transform)  # the whole is kept for the gradient
         products: list[Tensor] = []
         for start, stop in parts:
             with _after(products[-1:]):
-                kernel = transform(start=start, stop=stop) if whole is None else whole
+                kernel = transform(start=start, stop=stop)
                 products.append(ops.matmul(values[start:stop], kernel))
 
         def gradient(upstream):
@@ -128,7 +129,7 @@ def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
             of_phases = ops.zeros_like(phases)
             for start, stop in parts:
                 with _after(of_values[-1:]):
-                    kernel = transform(start=start, stop=stop) if whole is None else whole
+                    kernel = transform(start=start, stop=stop)
                     of_values.append(ops.einsum('rno,rco->rnc', upstream[start:stop], kernel))
             for start, stop in pieces:
                 with _after([of_values[-1], of_phases]):
@@ -139,7 +140,7 @@ def _multiply(values: Tensor, phases: Tensor, plan: Plan) -> Tensor:
 
         return ops.concatenate(products, axis=0), gradient
 
-    return multiply(values, phases)
+    return multiply(values, cut_kernel(kernel, plan))
 
 
 @fusion.fuse

@@ -195,10 +195,9 @@ def _couple_gradient(
     """From W_ij g_j and W_ij V_j, the gradient of the inputs, c_ij u_i and l_ij u_i."""
     grad_coupling = coupling * ops.sum(of_grad * inputs, axis=2)  # [out_capsules, batch, n]
     grad_logits = grad_coupling - coupling * ops.sum(grad_coupling, axis=0, keepdims=True)
-    grad_inputs = ops.sum(ops.expand_dims(coupling, 2) * of_grad, axis=0)
-    grad_inputs = grad_inputs + ops.sum(ops.expand_dims(grad_logits, 2) * of_total, axis=0)
-    coupled = ops.expand_dims(coupling, 2) * inputs
-    return grad_inputs, coupled, ops.expand_dims(grad_logits, 2) * inputs
+    coupling, grad_logits = (ops.expand_dims(x, 2) for x in (coupling, grad_logits))
+    grad_inputs = ops.sum(coupling * of_grad, axis=0) + ops.sum(grad_logits * of_total, axis=0)
+    return grad_inputs, coupling * inputs, grad_logits * inputs
 
 
 def _pull(inputs: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:

@@ -136,9 +136,10 @@ class Plan(NamedTuple):
         """R, of real numbers for each pair of channels and tile."""
         return len(self.transforms.input)
 
-    def kernel_bytes(self, phases: Tensor) -> int:
+    def kernel_bytes(self, kernel_shape: tuple) -> int:
         """Of the transformed kernel, whole."""
-        return 4 * self.products * phases.shape[1] * phases.shape[2]
+        _, _, in_channels, out_channels = kernel_shape
+        return 4 * self.products * self.stride**2 * in_channels * out_channels
 
 
 def cut_maps(maps: Tensor, plan: Plan) -> Tensor:
