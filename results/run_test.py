@@ -1,5 +1,6 @@
 """One short run through the whole runner: killed, gone on with, and equal to one left alone."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -143,7 +144,8 @@ def test_rows_average_over_seeds():
     assert row.ours == '0.50 ± 0.10 (3 seeds)'
     curve = [[step, 10.0] for step in range(18)] + [[18, 0.2], [19, 0.4]]
     assert table.Row('', [one], [{'curve': curve}, {'curve': curve[-1:]}]).training == '0.33'
-    assert table.Row('', [one], []).ours == 'not run (2.7 h)'
+    an_hour = dataclasses.replace(one, steps=9000, seconds=0.4)
+    assert table.Row('', [an_hour], []).ours == 'not run (1.0 h)'
     assert table.Row('', [one], []).training == ''
 
 
