@@ -7,7 +7,7 @@ from benchmarks import measure
 
 def main() -> None:
     arguments = measure.parse_arguments(__doc__, network='mnist', batch_size=100, rounds=9)
-    batch = measure.features(measure.NETWORKS[arguments.network][1], arguments.batch_size)
+    batch = measure.features(measure.NETWORKS[arguments.network][-1], arguments.batch_size)
 
     def evaluator(overrides: str):
         model = measure.network(arguments.network, overrides)

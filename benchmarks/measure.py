@@ -12,15 +12,20 @@ import tensorflow as tf
 from input_data import DatasetInfo
 from jobs import devices
 from models import HParams, Model, build_model
+from models.conv_model import ConvModel
 
-# name: (hyper-parameters, images)
+MNIST = DatasetInfo(28, 28, 1, 10, 1)
+# name: (model, hyper-parameters, images)
 NETWORKS = {
-    'mnist': ('', DatasetInfo(28, 28, 1, 10, 1)),
-    'multi_mnist': ('', DatasetInfo(36, 36, 1, 10, 2)),
+    'mnist': ('capsule', '', MNIST),
+    'multi_mnist': ('capsule', '', DatasetInfo(36, 36, 1, 10, 2)),
     'cifar10': (
+        'capsule',
         'num_prime_capsules=64,padding=SAME,leaky=true,remake=false',
         DatasetInfo(24, 24, 3, 10, 1),
     ),
+    'baseline': ('baseline', 'loss_type=softmax', MNIST),
+    'paper_baseline': ('paper_baseline', 'loss_type=softmax', MNIST),
 }
 SGEMM_SIZE = 2048
 
@@ -69,17 +74,25 @@ def direct_convolution_flop(model: Model, batch_size: int) -> float:
     Forward, gradient of the kernel and gradient of the input, which the first one has no use for.
     """
     info = model.info
-    maps = model.conv1.compute_output_shape((batch_size, info.height, info.width, info.depth))
-    grid = model.primary_capsules.compute_output_shape((*maps[:3], 1, maps[3]))
-    first = 2 * np.prod(maps) * np.prod(model.conv1.kernel.shape[:3])
-    second = 2 * np.prod(grid) * np.prod(model.primary_capsules.weight.shape[:3])
-    return float(2 * first + 3 * second)
+    shape = (batch_size, info.height, info.width, info.depth)
+    flop = []
+    if isinstance(model, ConvModel):
+        for layer in model.convolutions:
+            shape = layer.compute_output_shape(shape)
+            flop.append(2 * np.prod(shape) * np.prod(layer.kernel.shape[:3]))
+            shape = shape if model.pool is None else model.pool.compute_output_shape(shape)
+    else:
+        maps = model.conv1.compute_output_shape(shape)
+        grid = model.primary_capsules.compute_output_shape((*maps[:3], 1, maps[3]))
+        flop.append(2 * np.prod(maps) * np.prod(model.conv1.kernel.shape[:3]))
+        flop.append(2 * np.prod(grid) * np.prod(model.primary_capsules.weight.shape[:3]))
+    return float(3 * sum(flop) - flop[0])
 
 
 def network(name: str, overrides: str = '') -> Model:
     """One of NETWORKS, its variables and optimizer built."""
-    hparams, info = NETWORKS[name]
-    model = build_model('capsule', HParams.parse(f'{hparams},{overrides}'), info)
+    model_name, hparams, info = NETWORKS[name]
+    model = build_model(model_name, HParams.parse(f'{hparams},{overrides}'), info)
     model.build_optimizer()
     return model
 

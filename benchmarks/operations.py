@@ -22,7 +22,7 @@ EXECUTOR = 'tf_Compute'  # threads that start operations; others are parts of th
 def main() -> None:
     arguments = measure.parse_arguments(__doc__, network='mnist', batch_size=128, steps=3, top=20)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    batch = measure.features(measure.NETWORKS[arguments.network][1], arguments.batch_size)
+    batch = measure.features(measure.NETWORKS[arguments.network][-1], arguments.batch_size)
     step = tf.function(measure.network(arguments.network).train_step)
     for _ in range(3):
         step(batch).losses.total.numpy()

@@ -1,7 +1,8 @@
 """Capsule layers and their mathematics; knows no flags, files or data sets."""
 
 from layers.capsule import Capsule, Length
-from layers.conv_capsule import CONV_METHODS, ConvCapsule, flatten_grid
+from layers.conv_capsule import ConvCapsule, flatten_grid
+from layers.fast.convolution import CONV_METHODS
 from layers.fast.fusion import without_xla
 from layers.fast.routing import route
 from layers.losses import (

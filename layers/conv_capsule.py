@@ -7,11 +7,9 @@ from keras import ops
 
 from layers import routing
 from layers.capsule import check_axes, check_one_of, check_positive
-from layers.fast import convolution, devices
+from layers.fast import convolution
 
 Tensor = Any
-
-CONV_METHODS = ('auto', 'direct', 'winograd')
 
 
 @keras.saving.register_keras_serializable('capsnet')
@@ -71,7 +69,7 @@ class ConvCapsule(keras.layers.Layer):
         routing.check_iterations(iterations)
         if str(padding).lower() not in ('valid', 'same'):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}.")
-        check_one_of(CONV_METHODS, method=method)
+        check_one_of(convolution.CONV_METHODS, method=method)
         self.out_capsules, self.out_atoms = out_capsules, out_atoms
         self.kernel_size, self.strides, self.padding = kernel_size, strides, padding.lower()
         self.iterations, self.leaky, self.method = iterations, leaky, method
@@ -147,12 +145,8 @@ class ConvCapsule(keras.layers.Layer):
         return ops.reshape(maps, (-1, *maps.shape[1:3], self.out_capsules, self.out_atoms))
 
     def _by_winograd(self, shape: tuple) -> bool:
-        """The one rule: on a CPU in float32, where few enough products pay for the transforms."""
-        if self.method != 'auto':
-            return self.method == 'winograd'
-        if self.compute_dtype != 'float32' or devices.has_gpu():
-            return False
-        return convolution.pays(shape, self.weight.shape, self.strides, self.padding)
+        sizes = shape, self.weight.shape, self.strides, self.padding
+        return convolution.is_chosen(self.method, self.compute_dtype, *sizes)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         kernel = self.kernel_size if self.padding == 'valid' else 1

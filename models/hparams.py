@@ -32,9 +32,7 @@ def _hparam(default: Any, help: str, choices: Iterable[str] = ()) -> Any:
 class HParams:
     """What `--hparams_override=key=value,...` may change; names and defaults of the release."""
 
-    conv_method: str = _hparam(
-        'auto', 'of the 9x9 convolution to primary capsules', choices=CONV_METHODS
-    )
+    conv_method: str = _hparam('auto', 'of every convolution but the first', choices=CONV_METHODS)
     decay_rate: float = _hparam(
         0.96, 'the learning rate falls to this part of itself in decay_steps (release)'
     )

@@ -65,6 +65,21 @@ class BuildModelTest(tf.test.TestCase, parameterized.TestCase):
         expected = np.einsum('byxi,yxio->bo', window, fast.conv1.kernel) + fast.conv1.bias
         self.assertAllClose(maps[:, y, x], np.maximum(0, expected), rtol=1e-4, atol=1e-5)
 
+    @parameterized.parameters('baseline', 'paper_baseline')
+    def test_a_baseline_convolves_directly_only_once(self, name):
+        info = DatasetInfo(16, 16, 1, 10, 1)
+        images = np.random.default_rng(0).random((16, 16, 16, 1), np.float32)
+        scores = []
+        for method in ('auto', 'direct'):
+            model = build_model(name, HParams(conv_method=method), info)
+            set_golden_weights(model, strong=False)
+            infer = tf.function(lambda images, model=model: model({'images': images}).scores)
+            operations = infer.get_concrete_function(images).graph.get_operations()
+            direct = sum(operation.type == 'Conv2D' for operation in operations)
+            self.assertEqual(direct, 1 if method == 'auto' else len(model.convolutions))
+            scores.append(infer(images))
+        self.assertAllClose(*scores, rtol=0, atol=1e-5 * np.abs(scores[1]).max())
+
     def test_stride_that_leaves_no_room(self):
         told = '28x28x1 images with stride=3: ConvCapsule needs .* at least 9x9, got .* 7, 7'
         with self.assertRaisesRegex(ModelError, told):

@@ -58,11 +58,10 @@ def run(options: RunOptions) -> str:
 
 def _describe_conversion(model: Model) -> str:
     methods = {}
-    if model.score_name == 'length':  # of capsules
-        if layers.ROUTINGS[model.hparams.routing_method] is None:
-            methods['routing_method'] = 'votes'
-        if model.hparams.conv_method != 'direct':  # five times the size, were it to convert
-            methods['conv_method'] = 'direct'
+    if model.score_name == 'length' and layers.ROUTINGS[model.hparams.routing_method] is None:
+        methods['routing_method'] = 'votes'
+    if model.hparams.conv_method != 'direct':  # five times the size, were it to convert
+        methods['conv_method'] = 'direct'
     if not methods:
         return 'It converts to TensorFlow Lite'
     override = ','.join(f'{name}={method}' for name, method in methods.items())

@@ -36,7 +36,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from layers.fast import fusion, gradients
+from layers.fast import devices, fusion, gradients
 from layers.fast.transforms import Plan, cut_kernel, cut_maps
 
 Tensor = Any
@@ -45,6 +45,7 @@ Tensor = Any
 # pieces: those of 64 MB are as fast as those of 128 MB, and CIFAR-10 takes a tenth less memory.
 WHOLE_BYTES = 128 << 20
 PIECE_BYTES = 64 << 20
+CONV_METHODS = ('auto', 'direct', 'winograd')  # of a layer; auto is the faster for shape and device
 MIN_CHANNELS = 64  # below this the transforms cost more than the products they save
 MIN_BATCH = 16  # below this the kernel's transform, done once a batch, costs more (measured, CPU)
 MIN_SAVING = 2.5  # how many times fewer products pay for the transforms (measured, CPU)
@@ -84,6 +85,20 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
     if plan.kernel_bytes(kernel.shape) > WHOLE_BYTES:
         return None
     return _transform_kernel(cut_kernel(kernel, plan), plan=plan, start=0, stop=plan.products)
+
+
+def is_chosen(
+    method: str, dtype: str, shape: tuple, kernel_shape: tuple, stride: int, padding: str
+) -> bool:
+    """Whether a layer convolves so, by its method and the dtype it computes in.
+
+    The one rule for 'auto': on a CPU in float32, where it `pays`.
+    """
+    if method != 'auto':
+        return method == 'winograd'
+    if dtype != 'float32' or devices.has_gpu():
+        return False
+    return pays(shape, kernel_shape, stride, padding)
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:

@@ -82,6 +82,8 @@ class WinogradTest(tf.test.TestCase, parameterized.TestCase):
         ((None, 28, 28, 256), (9, 9, 256, 256), 2, 'valid', True),
         ((None, 24, 24, 256), (9, 9, 256, 512), 2, 'same', True),
         ((16, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', True),
+        ((None, 12, 12, 512), (5, 5, 512, 256), 1, 'valid', True),  # the baseline
+        ((None, 28, 28, 256), (5, 5, 256, 128), 1, 'same', True),  # the paper's
         ((8, 20, 20, 256), (9, 9, 256, 256), 2, 'valid', False),  # the kernel's transform is dear
         ((None, 28, 28, 1), (9, 9, 1, 256), 1, 'valid', False),  # too few channels
         ((None, 20, 20, 256), (1, 1, 256, 256), 1, 'valid', False),  # nothing to save
