@@ -2,15 +2,15 @@
 
 import tensorflow as tf
 
-from benchmarks import measure
+from benchmarks import measure, networks
 
 
 def main() -> None:
     arguments = measure.parse_arguments(__doc__, network='mnist', batch_size=100, rounds=9)
-    batch = measure.features(measure.NETWORKS[arguments.network][-1], arguments.batch_size)
+    batch = networks.random_batch(networks.NETWORKS[arguments.network][-1], arguments.batch_size)
 
     def evaluator(overrides: str):
-        model = measure.network(arguments.network, overrides)
+        model = networks.build(arguments.network, overrides)
         step = tf.function(model.eval_step)
         model.refresh()
         return lambda: step(batch).losses.total.numpy()

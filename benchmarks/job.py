@@ -9,8 +9,9 @@ from unittest import mock
 
 import tensorflow as tf
 
-from benchmarks import measure
+from benchmarks import measure, networks
 from input_data import testing
+from jobs import devices
 from jobs.options import RunOptions
 from jobs.training import function, train
 
@@ -71,14 +72,19 @@ def main() -> None:
             seed=0,
         )
         times = timed_job(options)[WARM_UP:]
-    memory = measure.peak_memory_gb()
+    memory = devices.peak_memory() / 1e9
     whole = times[-1][1] - times[0][0]
     inside = sum(end - begin for begin, end in times)
 
-    model = measure.network('mnist')
-    batch, step = measure.features(model.info, arguments.batch_size), tf.function(model.train_step)
-    bare, sgemm = measure.seconds([lambda: step(batch).losses.total.numpy(), measure.sgemm()], 15)
-    floor = measure.direct_convolution_flop(model, arguments.batch_size) / measure.sgemm_peak(sgemm)
+    model = networks.build('mnist')
+    batch, step = (
+        networks.random_batch(model.info, arguments.batch_size),
+        tf.function(model.train_step),
+    )
+    bare, sgemm = measure.seconds([lambda: step(batch).losses.total.numpy(), networks.sgemm()], 15)
+    floor = networks.direct_convolution_flop(model, arguments.batch_size) / networks.sgemm_peak(
+        sgemm
+    )
     result = {
         'seconds_per_step': whole / len(times),
         'ratio_to_floor': whole / len(times) / floor,

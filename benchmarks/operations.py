@@ -12,7 +12,7 @@ import tempfile
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from benchmarks import measure
+from benchmarks import measure, networks
 
 # NAME:KIND of TensorFlow's, not what is around them; of XLA's, products and fused operations.
 OPERATION = re.compile(r'[^: ]+:\w+|(MatMul|dot)[_.\d]*|\w+_fusion[.\d]*')
@@ -22,8 +22,8 @@ EXECUTOR = 'tf_Compute'  # threads that start operations; others are parts of th
 def main() -> None:
     arguments = measure.parse_arguments(__doc__, network='mnist', batch_size=128, steps=3, top=20)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    batch = measure.features(measure.NETWORKS[arguments.network][-1], arguments.batch_size)
-    step = tf.function(measure.network(arguments.network).train_step)
+    batch = networks.random_batch(networks.NETWORKS[arguments.network][-1], arguments.batch_size)
+    step = tf.function(networks.build(arguments.network).train_step)
     for _ in range(3):
         step(batch).losses.total.numpy()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,56 +1,228 @@
-"""Routing alone and the convolution alone, with gradients, against their plain forms."""
+"""Routing, the convolution and the whole network, each beside its plain form.
 
-from collections.abc import Callable
+On the Keras backend in use and its device; `KERAS_BACKEND=jax python -m benchmarks.parts` needs no
+TensorFlow. --batch_sizes, --precisions (float32, tf32, bfloat16), --parts and --chunks (of routing,
+in MB, beside the layer's choice) are lists with commas.
 
-import tensorflow as tf
+Of each form: milliseconds forward and with gradients, and the latter over those of the first form;
+GB of memory that they need, where the backend tells; the error of the forward result y,
+|y - y*| / |y*|, where y* is NumPy's in float64.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from unittest import mock
+
+import keras
+import numpy as np
+from keras import ops
 
 import layers
-from benchmarks import measure
-from layers.fast import convolution
+from benchmarks import backends, measure
+from layers.fast import convolution, routing
+from layers.testing import reference_routing
+
+Tensor = Any
+
+CLASSES, CLASS_ATOMS, PRIMARY_ATOMS = 10, 16, 8
+CONV1_CHANNELS, KERNEL_SIZE = 256, 9
+CHECKED = 2  # examples whose error is measured
 
 
-def with_gradients(function: Callable[..., tf.Tensor], *inputs: tf.Tensor) -> Callable[[], object]:
-    """Runs a function and the gradients of its sum of squares."""
+class Network(NamedTuple):
+    """Of the release."""
 
-    @tf.function
-    def run():
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            loss = tf.reduce_sum(tf.square(function(*inputs)))
-        return tape.gradient(loss, inputs)
+    side: int  # of an image
+    depth: int
+    types: int  # of primary capsules
+    padding: str
 
-    return lambda: run()[0].numpy()
+    @property
+    def maps(self) -> int:
+        """Side of Conv1's maps."""
+        return self.side if self.padding == 'same' else self.side - KERNEL_SIZE + 1
+
+    @property
+    def grid(self) -> int:
+        """Side of the grid of primary capsules."""
+        return self.maps // 2 if self.padding == 'same' else (self.maps - KERNEL_SIZE) // 2 + 1
+
+
+NETWORKS = {'mnist': Network(28, 1, 32, 'valid'), 'cifar10': Network(24, 3, 64, 'same')}
+
+
+class Part(NamedTuple):
+    forms: dict[str, Callable[..., Tensor]]  # the first is the one that a layer chooses on a CPU
+    tensors: list[Tensor]
+    reference: Callable[..., np.ndarray] | None = None  # float64, of the first CHECKED examples
+
+
+def make_routing(network: Network, batch_size: int, precision: str, chunks: list[int]) -> Part:
+    in_capsules = network.types * network.grid**2
+    out_shape = (CLASSES, CLASS_ATOMS)
+
+    def route(inputs, weights, biases):
+        return layers.route(inputs, weights, biases, 3, with_coupling=False).activation
+
+    def in_chunks(megabytes):
+        limits = dict.fromkeys(('CHUNK_BYTES', 'GPU_CHUNK_BYTES'), megabytes << 20)
+
+        def route_so(*tensors):
+            with mock.patch.multiple(routing, **limits):
+                return route(*tensors)
+
+        return route_so
+
+    def route_votes(inputs, weights, biases):
+        votes = ops.einsum('bia,iao->bio', inputs, weights)
+        votes = ops.reshape(votes, (-1, in_capsules, *out_shape))
+        return layers.route_votes(votes, biases, 3).activation
+
+    def reference(inputs, weights, biases):
+        votes = np.einsum('bia,iao->bio', inputs[:CHECKED], weights)
+        votes = votes.reshape(-1, in_capsules, *out_shape)
+        return reference_routing(votes, biases, 3, leaky=False)[0]
+
+    forms = {'fast': route, **{f'fast, {size} MB': in_chunks(size) for size in chunks}}
+    tensors = [
+        draw((batch_size, in_capsules, PRIMARY_ATOMS), 0.1, precision),
+        draw((in_capsules, PRIMARY_ATOMS, CLASSES * CLASS_ATOMS), 0.1, precision),
+        draw(out_shape, 0.1, precision),
+    ]
+    return Part({**forms, 'votes': route_votes}, tensors, reference)
+
+
+def make_convolution(network: Network, batch_size: int, precision: str, _: list[int]) -> Part:
+    maps = draw((batch_size, network.maps, network.maps, CONV1_CHANNELS), 1, precision)
+    channels = (CONV1_CHANNELS, network.types * PRIMARY_ATOMS)
+    kernel = draw((KERNEL_SIZE, KERNEL_SIZE, *channels), 0.1, precision)
+
+    def direct(maps, kernel):
+        return ops.conv(maps, kernel, strides=2, padding=network.padding)
+
+    def winograd(maps, kernel):
+        return convolution.convolve(maps, kernel, 2, network.padding)
+
+    def reference(maps, kernel):
+        if network.padding == 'same':
+            around = (KERNEL_SIZE - 2) // 2  # for an even side and stride 2
+            sides = (around, KERNEL_SIZE - 2 - around)
+            maps = np.pad(maps, [(0, 0), sides, sides, (0, 0)])
+        windows = np.lib.stride_tricks.sliding_window_view(
+            maps[:CHECKED], (KERNEL_SIZE, KERNEL_SIZE), axis=(1, 2)
+        )[:, ::2, ::2]  # [CHECKED, y, x, in, size, size]
+        return np.tensordot(windows, kernel, ((4, 5, 3), (0, 1, 2)))
+
+    forms = {'winograd': winograd, 'direct': direct}
+    if precision == 'bfloat16':  # whose 8 bits the points' values would not survive
+        del forms['winograd']
+    return Part(forms, [maps, kernel], reference)
+
+
+def make_network(network: Network, batch_size: int, precision: str, _: list[int]) -> Part:
+    """Lengths and reconstructions of the network of paper Section 4."""
+    dtype = 'mixed_bfloat16' if precision == 'bfloat16' else 'float32'
+    images = keras.Input((network.side, network.side, network.depth))
+
+    def build(conv_method, routing_method):
+        maps = keras.layers.Conv2D(
+            CONV1_CHANNELS, KERNEL_SIZE, padding=network.padding, activation='relu', dtype=dtype
+        )(images)
+        maps = ops.expand_dims(maps, 3)
+        grid = layers.ConvCapsule(
+            network.types, PRIMARY_ATOMS, padding=network.padding, method=conv_method, dtype=dtype
+        )(maps)
+        primary = ops.cast(layers.flatten_grid(grid), 'float32')
+        capsules = layers.Capsule(CLASSES, CLASS_ATOMS, method=routing_method)(primary)
+        masked = ops.concatenate([capsules[:, :1], 0 * capsules[:, 1:]], axis=1)
+        decoder = layers.Decoder(network.side, network.side, network.depth, dtype=dtype)
+        pixels = ops.reshape(decoder(masked), (-1, network.side**2 * network.depth))
+        lengths = layers.Length()(capsules)
+        return keras.Model(images, ops.concatenate([lengths, ops.cast(pixels, 'float32')], axis=1))
+
+    def call(model):
+        return lambda images, *weights: model.stateless_call(weights, [], images)[0]
+
+    methods = {
+        'winograd, fast': ('winograd', 'fast'),
+        'direct, fast': ('direct', 'fast'),
+        'direct, votes': ('direct', 'votes'),
+    }
+    if precision == 'bfloat16':
+        del methods['winograd, fast']
+    models = {name: build(*chosen) for name, chosen in methods.items()}
+    weights = [ops.copy(weight.value) for weight in next(iter(models.values())).weights]
+    side, depth = network.side, network.depth
+    pixels = draw((batch_size, side, side, depth), 1, 'float32')
+    return Part({name: call(model) for name, model in models.items()}, [pixels, *weights])
+
+
+PARTS = {'routing': make_routing, 'convolution': make_convolution, 'network': make_network}
+
+
+def draw(shape: tuple[int, ...], scale: float, precision: str) -> Tensor:
+    """Normal numbers, rounded to bfloat16 if that is the precision; the same in each run."""
+    numbers = np.random.default_rng(sum(shape)).normal(scale=scale, size=shape)
+    dtype = 'bfloat16' if precision == 'bfloat16' else 'float32'
+    return ops.cast(ops.convert_to_tensor(numbers.astype(np.float32)), dtype)
+
+
+def to_float64(tensor: Tensor) -> np.ndarray:
+    return ops.convert_to_numpy(ops.cast(tensor, 'float32')).astype(np.float64)
+
+
+def compare(part: Part, precision: str, rounds: int) -> Iterator[dict[str, object]]:
+    """Times the forms of a part, which take turns."""
+    with backends.factors_in(precision):
+        compiled = [
+            [compile_so(form, part.tensors) for form in part.forms.values()]
+            for compile_so in (backends.compile_forward, backends.compile_gradients)
+        ]
+        repeated = [[backends.repeat(one.call) for one in calls] for calls in compiled]
+        times = [measure.seconds([run for run, _ in runs], rounds) for runs in repeated]
+        memory = [one.memory() for one in compiled[1]]
+        outputs = [to_float64(one.call()) for one in compiled[0]]
+    forward, gradients = (
+        [1000 * seconds / count for seconds, (_, count) in zip(row, runs, strict=True)]
+        for row, runs in zip(times, repeated, strict=True)
+    )
+    exact = part.reference and part.reference(*map(to_float64, part.tensors))
+    for number, name in enumerate(part.forms):
+        result = {
+            'form': name,
+            'forward_ms': forward[number],
+            'with_gradients_ms': gradients[number],
+            'over_first': gradients[number] / gradients[0],
+        }
+        if memory[number] is not None:
+            result['memory_gb'] = memory[number] / 1e9
+        if exact is not None:
+            error = np.linalg.norm(outputs[number][:CHECKED] - exact) / np.linalg.norm(exact)
+            result['error'] = float(error)
+        yield result
 
 
 def main() -> None:
-    arguments = measure.parse_arguments(__doc__, batch_size=128, rounds=7)
-    random = tf.random.stateless_normal
-    capsules = random([arguments.batch_size, 1152, 8], (0, 1)) * 0.1
-    weights, biases = random([1152, 8, 160], (0, 2)) * 0.1, tf.fill([10, 16], 0.1)
-    maps = random([arguments.batch_size, 20, 20, 256], (0, 3))
-    kernel = random([9, 9, 256, 256], (0, 4)) * 0.1
-
-    def route(inputs, weights, biases):
-        return layers.route(inputs, weights, biases, 3).activation
-
-    def route_votes(inputs, weights, biases):
-        votes = tf.reshape(tf.einsum('bia,iao->bio', inputs, weights), [-1, 1152, 10, 16])
-        return layers.route_votes(votes, biases, 3).activation
-
-    pairs = {
-        'routing': (
-            with_gradients(route, capsules, weights, biases),
-            with_gradients(route_votes, capsules, weights, biases),
-        ),
-        'convolution': (
-            with_gradients(lambda x, k: convolution.convolve(x, k, 2, 'valid'), maps, kernel),
-            with_gradients(lambda x, k: tf.nn.conv2d(x, k, 2, 'VALID'), maps, kernel),
-        ),
-    }
-    for name, (ours, plain) in pairs.items():
-        ours_time, plain_time = measure.seconds([ours, plain], arguments.rounds)
-        result = {'seconds': ours_time, 'plain_over_ours': plain_time / ours_time}
-        measure.report(name, result, arguments.json)
+    arguments = measure.parse_arguments(
+        __doc__,
+        parts=','.join(PARTS),
+        network='mnist',
+        batch_sizes='128',
+        precisions='float32',
+        chunks='',
+        rounds=5,
+    )
+    parts = measure.split('parts', arguments.parts, PARTS)
+    precisions = measure.split('precisions', arguments.precisions, backends.PRECISIONS)
+    [network] = measure.split('network', arguments.network, NETWORKS)
+    chunks = [int(size) for size in arguments.chunks.split(',') if size]
+    for name in parts:
+        for batch_size in map(int, arguments.batch_sizes.split(',')):
+            for precision in precisions:
+                part = PARTS[name](NETWORKS[network], batch_size, precision, chunks)
+                where = {'network': arguments.network, 'batch': batch_size, 'factors': precision}
+                for result in compare(part, precision, arguments.rounds):
+                    measure.report(name, {**where, **result}, arguments.json)
 
 
 if __name__ == '__main__':

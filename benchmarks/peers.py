@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from benchmarks import measure
+
 
 def ours(batch_size: int) -> Callable[[], object]:
     import tensorflow as tf
 
-    from benchmarks import measure
+    from benchmarks import networks
 
-    model = measure.network('mnist')
-    batch = measure.features(model.info, batch_size)
+    model = networks.build('mnist')
+    batch = networks.random_batch(model.info, batch_size)
     step = tf.function(model.train_step)
     return lambda: step(batch).losses.total.numpy()
 
@@ -36,8 +38,6 @@ def serve_steps(pipe: Connection, file: str, name: str, batch_size: int) -> None
 
 
 def main() -> None:
-    from benchmarks import measure  # not where a peer runs: it brings TensorFlow
-
     arguments = measure.parse_arguments(__doc__, file='', names='', batch_size=128, rounds=5)
     context = multiprocessing.get_context('spawn')
     pipes, seconds = {}, {}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import measure
+from benchmarks import measure, networks
 
 PLOT = pathlib.Path(__file__).parent / 'scaling.png'
 
@@ -29,8 +29,8 @@ SWEEPS = (
 
 def stepper(batch_size: int, overrides: str) -> Callable[[], object]:
     """A function that makes one training step."""
-    model = measure.network('mnist', overrides)
-    batch = measure.features(model.info, batch_size)
+    model = networks.build('mnist', overrides)
+    batch = networks.random_batch(model.info, batch_size)
     step = tf.function(model.train_step)
     return lambda: step(batch).losses.total.numpy()
 

@@ -54,9 +54,9 @@ def evaluate_with_gradients(layer, inputs, upstream):
     else:
         import torch
 
-        given = torch.tensor(inputs, requires_grad=True)
+        given = keras.ops.convert_to_tensor(inputs).requires_grad_()  # on a GPU if there is one
         outputs = layer(given)
-        loss = (outputs * torch.tensor(upstream)).sum()
+        loss = (outputs * keras.ops.convert_to_tensor(upstream)).sum()
         gradients = torch.autograd.grad(loss, [given, *(weight.value for weight in layer.weights)])
     return [keras.ops.convert_to_numpy(array) for array in (outputs, *gradients)]
 
@@ -156,6 +156,22 @@ class BackendsTest(TestCase, parameterized.TestCase):
             return testing.reference_conv_capsule(grid, kernel, biases, *how)
 
         self.assert_equals(layer, (2, 5, 6, 2, 4), reference)
+
+    def test_winograd_products_keep_the_mantissa(self):
+        if keras.backend.backend() != 'jax':
+            self.skipTest('only JAX has a precision for each product')
+        import jax
+
+        layer = layers.ConvCapsule(**CONV, method='winograd')
+        layer.build((2, 8, 8, 2, 4))
+        call = jax.jit(lambda inputs, weights: layer.stateless_call(weights, [], inputs)[0])
+        differentiate = jax.jit(jax.grad(lambda *arguments: call(*arguments).sum(), argnums=(0, 1)))
+        weights = [weight.value for weight in layer.weights]
+        text = differentiate.lower(np.ones((2, 8, 8, 2, 4), np.float32), weights).as_text()
+        products = [line for line in text.splitlines() if 'dot_general' in line]
+        self.assertNotEmpty(products)
+        for product in products:  # or a GPU rounds their factors to TF32
+            self.assertIn('precision = [HIGHEST, HIGHEST]', product)
 
     def test_decoder_equals_the_reference(self):
         layer = layers.Decoder(3, 4, 2)

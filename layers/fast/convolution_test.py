@@ -127,6 +127,26 @@ class WinogradTest(tf.test.TestCase, parameterized.TestCase):
             loss = tf.reduce_sum(layer(grid, training=True))
         self.assertIsNotNone(tape.gradient(loss, layer.weight.value))
 
+    @parameterized.parameters(
+        ('tensorflow', False, True, True),
+        ('tensorflow', True, False, False),
+        ('jax', False, True, True),
+        ('jax', True, True, False),
+    )
+    def test_auto_is_what_was_faster(self, backend, has_gpu, mnist, cifar10):
+        cases = (
+            (mnist, ((None, 20, 20, 256), (9, 9, 256, 256), 2, 'valid')),
+            (cifar10, ((None, 24, 24, 256), (9, 9, 256, 512), 2, 'same')),
+        )
+        with (
+            unittest.mock.patch.object(convolution.devices, 'has_gpu', lambda: has_gpu),
+            unittest.mock.patch.object(convolution.keras.backend, 'backend', lambda: backend),
+        ):
+            for expected, sizes in cases:
+                self.assertEqual(convolution.is_chosen('auto', 'float32', *sizes), expected)
+                self.assertFalse(convolution.is_chosen('auto', 'bfloat16', *sizes))
+                self.assertTrue(convolution.is_chosen('winograd', 'float32', *sizes))
+
 
 if __name__ == '__main__':
     tf.test.main()

@@ -32,7 +32,7 @@ from layers.fast import devices, fusion, gradients
 Tensor = Any
 
 CHUNK_BYTES = 4 << 20  # [out_capsules, batch, in_atoms, chunk] on a CPU: fastest of 1 to 16 MiB
-GPU_CHUNK_BYTES = 1 << 30  # a GPU wants few large products
+GPU_CHUNK_BYTES = 1 << 30  # a GPU wants few large products (measured, H200: benchmarks/README.md)
 LINE = 16  # float32 numbers of a cache line, and of the widest registers
 USUAL_BATCH = 128  # for a batch whose size is not known
 
