@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+import signal
 import sys
 
 # Tests of bad input read standard error: only what this project writes there may count.
@@ -14,6 +15,10 @@ from hypothesis import HealthCheck, settings
 from jobs import startup
 
 startup.choose_kernels()  # as in the jobs that tests start
+
+# A script's & and nohup have what they start ignore these; tests send them to themselves and to jobs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same few examples in every run; --hypothesis-profile=long draws others, and many.
 settings.register_profile(
