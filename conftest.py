@@ -16,7 +16,7 @@ from jobs import startup
 
 startup.choose_kernels()  # as in the jobs that tests start
 
-# A script's & and nohup have what they start ignore these; tests send them to themselves and to jobs.
+# `nohup`, and `&` in a script, have what they start ignore these, which tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
