@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from benchmarks import measure
+
 Tensor = Any
 
 BACKEND = keras.backend.backend()
@@ -80,14 +82,21 @@ def _on_torch(call: Callable[[], Any]) -> Compiled:
     return Compiled(call, measure_memory)
 
 
-def repeat(call: Callable[[], Any]) -> tuple[Callable[[], None], int]:
+def milliseconds(compiled: Sequence[Compiled], rounds: int) -> list[float]:
+    """Median time of a call of each; they take turns."""
+    repeated = [_repeat(one.call) for one in compiled]
+    seconds = measure.seconds([run for run, _ in repeated], rounds)
+    return [1000 * total / count for total, (_, count) in zip(seconds, repeated, strict=True)]
+
+
+def _repeat(call: Callable[[], Any]) -> tuple[Callable[[], None], int]:
     """A function that makes so many calls and waits for the device, and how many."""
 
     def run(count: int) -> float:
         start = time.perf_counter()
         for _ in range(count):
             result = call()
-        wait(result)
+        _wait(result)
         return time.perf_counter() - start
 
     run(1)  # compiles
@@ -95,7 +104,7 @@ def repeat(call: Callable[[], Any]) -> tuple[Callable[[], None], int]:
     return lambda: run(count), count
 
 
-def wait(result: Any) -> None:
+def _wait(result: Any) -> None:
     """Returns when the device has computed a result, and all that was asked of it before."""
     if BACKEND == 'jax':
         import jax

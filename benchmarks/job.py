@@ -77,14 +77,11 @@ def main() -> None:
     inside = sum(end - begin for begin, end in times)
 
     model = networks.build('mnist')
-    batch, step = (
-        networks.random_batch(model.info, arguments.batch_size),
-        tf.function(model.train_step),
-    )
+    batch = networks.random_batch(model.info, arguments.batch_size)
+    step = tf.function(model.train_step)
     bare, sgemm = measure.seconds([lambda: step(batch).losses.total.numpy(), networks.sgemm()], 15)
-    floor = networks.direct_convolution_flop(model, arguments.batch_size) / networks.sgemm_peak(
-        sgemm
-    )
+    flop = networks.direct_convolution_flop(model, arguments.batch_size)
+    floor = flop / networks.sgemm_peak(sgemm)
     result = {
         'seconds_per_step': whole / len(times),
         'ratio_to_floor': whole / len(times) / floor,

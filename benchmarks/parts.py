@@ -1,14 +1,15 @@
 """Routing, the convolution and the whole network, each beside its plain form.
 
 On the Keras backend in use and its device; `KERAS_BACKEND=jax python -m benchmarks.parts` needs no
-TensorFlow. --batch_sizes, --precisions (float32, tf32, bfloat16), --parts and --chunks (of routing,
-in MB, beside the layer's choice) are lists with commas.
+TensorFlow. --parts, --network, --batch_sizes, --precisions (float32, tf32, bfloat16) and --chunks
+(of routing, in MB, beside the layer's choice) are lists with commas.
 
 Of each form: milliseconds forward and with gradients, and the latter over those of the first form;
 GB of memory that they need, where the backend tells; the error of the forward result y,
 |y - y*| / |y*|, where y* is NumPy's in float64.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from unittest import mock
@@ -20,7 +21,8 @@ from keras import ops
 import layers
 from benchmarks import backends, measure
 from layers.fast import convolution, routing
-from layers.testing import reference_routing
+from layers.fast.transforms import plan_axis
+from layers.testing import reference_conv_votes, reference_routing
 
 Tensor = Any
 
@@ -40,12 +42,12 @@ class Network(NamedTuple):
     @property
     def maps(self) -> int:
         """Side of Conv1's maps."""
-        return self.side if self.padding == 'same' else self.side - KERNEL_SIZE + 1
+        return plan_axis(self.side, KERNEL_SIZE, 1, self.padding).outputs
 
     @property
     def grid(self) -> int:
         """Side of the grid of primary capsules."""
-        return self.maps // 2 if self.padding == 'same' else (self.maps - KERNEL_SIZE) // 2 + 1
+        return plan_axis(self.maps, KERNEL_SIZE, 2, self.padding).outputs
 
 
 NETWORKS = {'mnist': Network(28, 1, 32, 'valid'), 'cifar10': Network(24, 3, 64, 'same')}
@@ -104,14 +106,8 @@ def make_convolution(network: Network, batch_size: int, precision: str, _: list[
         return convolution.convolve(maps, kernel, 2, network.padding)
 
     def reference(maps, kernel):
-        if network.padding == 'same':
-            around = (KERNEL_SIZE - 2) // 2  # for an even side and stride 2
-            sides = (around, KERNEL_SIZE - 2 - around)
-            maps = np.pad(maps, [(0, 0), sides, sides, (0, 0)])
-        windows = np.lib.stride_tricks.sliding_window_view(
-            maps[:CHECKED], (KERNEL_SIZE, KERNEL_SIZE), axis=(1, 2)
-        )[:, ::2, ::2]  # [CHECKED, y, x, in, size, size]
-        return np.tensordot(windows, kernel, ((4, 5, 3), (0, 1, 2)))
+        grid = maps[:CHECKED, :, :, None]  # one capsule of all channels
+        return reference_conv_votes(grid, kernel, 2, network.padding)[:, :, :, 0]
 
     forms = {'winograd': winograd, 'direct': direct}
     if precision == 'bfloat16':  # whose 8 bits the points' values would not survive
@@ -174,25 +170,20 @@ def to_float64(tensor: Tensor) -> np.ndarray:
 def compare(part: Part, precision: str, rounds: int) -> Iterator[dict[str, object]]:
     """Times the forms of a part, which take turns."""
     with backends.factors_in(precision):
-        compiled = [
-            [compile_so(form, part.tensors) for form in part.forms.values()]
-            for compile_so in (backends.compile_forward, backends.compile_gradients)
-        ]
-        repeated = [[backends.repeat(one.call) for one in calls] for calls in compiled]
-        times = [measure.seconds([run for run, _ in runs], rounds) for runs in repeated]
-        memory = [one.memory() for one in compiled[1]]
-        outputs = [to_float64(one.call()) for one in compiled[0]]
-    forward, gradients = (
-        [1000 * seconds / count for seconds, (_, count) in zip(row, runs, strict=True)]
-        for row, runs in zip(times, repeated, strict=True)
-    )
+        forms = part.forms.values()
+        forward = [backends.compile_forward(form, part.tensors) for form in forms]
+        gradients = [backends.compile_gradients(form, part.tensors) for form in forms]
+        forward_ms = backends.milliseconds(forward, rounds)
+        gradients_ms = backends.milliseconds(gradients, rounds)
+        memory = [one.memory() for one in gradients]
+        outputs = [to_float64(one.call()) for one in forward]
     exact = part.reference and part.reference(*map(to_float64, part.tensors))
     for number, name in enumerate(part.forms):
         result = {
             'form': name,
-            'forward_ms': forward[number],
-            'with_gradients_ms': gradients[number],
-            'over_first': gradients[number] / gradients[0],
+            'forward_ms': forward_ms[number],
+            'with_gradients_ms': gradients_ms[number],
+            'over_first': gradients_ms[number] / gradients_ms[0],
         }
         if memory[number] is not None:
             result['memory_gb'] = memory[number] / 1e9
@@ -214,15 +205,15 @@ def main() -> None:
     )
     parts = measure.split('parts', arguments.parts, PARTS)
     precisions = measure.split('precisions', arguments.precisions, backends.PRECISIONS)
-    [network] = measure.split('network', arguments.network, NETWORKS)
+    networks = measure.split('network', arguments.network, NETWORKS)
+    batch_sizes = [int(size) for size in arguments.batch_sizes.split(',')]
     chunks = [int(size) for size in arguments.chunks.split(',') if size]
-    for name in parts:
-        for batch_size in map(int, arguments.batch_sizes.split(',')):
-            for precision in precisions:
-                part = PARTS[name](NETWORKS[network], batch_size, precision, chunks)
-                where = {'network': arguments.network, 'batch': batch_size, 'factors': precision}
-                for result in compare(part, precision, arguments.rounds):
-                    measure.report(name, {**where, **result}, arguments.json)
+    for name, *where in itertools.product(parts, networks, batch_sizes, precisions):
+        network, batch_size, precision = where
+        part = PARTS[name](NETWORKS[network], batch_size, precision, chunks)
+        keys = dict(zip(('network', 'batch', 'factors'), where, strict=True))
+        for result in compare(part, precision, arguments.rounds):
+            measure.report(name, {**keys, **result}, arguments.json)
 
 
 if __name__ == '__main__':

@@ -41,16 +41,14 @@ def reference_routing(
     return activations, couplings
 
 
-def reference_conv_capsule(
-    grid: np.ndarray,
-    kernel: np.ndarray,
-    biases: np.ndarray,
-    strides: int,
-    padding: str,
-    iterations: int,
-    leaky: bool,
+def reference_conv_votes(
+    grid: np.ndarray, kernel: np.ndarray, strides: int, padding: str
 ) -> np.ndarray:
-    """Votes by a kernel at every position of a grid [batch, height, width, in_capsules, atoms]."""
+    """A convolution of each capsule of a grid [batch, height, width, in_capsules, atoms].
+
+    Returns:
+      [batch, out_height, out_width, in_capsules, out_channels]
+    """
     size, _, _, out_channels = kernel.shape
     if padding == 'same':
         wanted = [-(-length // strides) for length in grid.shape[1:3]]
@@ -66,9 +64,23 @@ def reference_conv_capsule(
         for x in range(columns):
             window = grid[:, y * strides : y * strides + size, x * strides : x * strides + size]
             votes[:, y, x] = np.einsum('byxia,yxao->bio', window, kernel)
+    return votes
+
+
+def reference_conv_capsule(
+    grid: np.ndarray,
+    kernel: np.ndarray,
+    biases: np.ndarray,
+    strides: int,
+    padding: str,
+    iterations: int,
+    leaky: bool,
+) -> np.ndarray:
+    """Convolutional capsules, from votes by a kernel at every position of a grid."""
+    votes = reference_conv_votes(grid, kernel, strides, padding)
     flat = votes.reshape(-1, grid.shape[3], *biases.shape)
     activations, _ = reference_routing(flat, biases, iterations, leaky)
-    return activations.reshape(len(grid), rows, columns, *biases.shape)
+    return activations.reshape(*votes.shape[:3], *biases.shape)
 
 
 def reference_decoder(
