@@ -1,4 +1,4 @@
-"""Fused functions: the numbers of the plain ones, and nothing kept for the gradient."""
+"""Fused functions: the plain ones' numbers, nothing kept for gradients; functions traced once."""
 
 import numpy as np
 import tensorflow as tf
@@ -45,6 +45,21 @@ class FusionTest(tf.test.TestCase):
         with fusion.without_xla():
             graph = tf.function(self.evaluate_both).get_concrete_function(fused).graph
         self.assertNotIn('PartitionedCall', ' '.join(op.type for op in graph.get_operations()))
+
+    def test_traced_once_for_a_shape(self):
+        shapes = []
+
+        @fusion.trace_once
+        def double(x):
+            shapes.append(x.shape)
+            return 2 * x
+
+        for x in (self.x, self.x, self.x[:2]):
+            self.assertAllClose(tf.function(lambda x: double(x) + double(2 * x))(x), 6 * x)
+        self.assertEqual(shapes, [(3, 4), (2, 4)])
+        with fusion.without_xla():
+            tf.function(double)(self.x)
+        self.assertLen(shapes, 3)
 
 
 if __name__ == '__main__':

@@ -148,24 +148,39 @@ def _make_iteration(leaky: bool) -> Callable[..., Tensor]:
 
     @gradients.by_hand
     def route_on(inputs, weights, total):
-        def route_chunk(u, w):
-            coupled, coupling = _couple(u, _pull(u, w, total), leaky=leaky)
-            return ops.matmul(_flatten_atoms(coupled), w), coupling
-
-        sums, couplings = _map(route_chunk, inputs, weights)
+        sums, couplings = _route_chunks(inputs, weights, total, leaky=leaky)
 
         def gradient(grad_sum):
-            of_inputs, of_weights, of_total = _map(
-                lambda u, w, c: _chunk_gradient(u, w, c, grad_sum, total),
-                inputs,
-                weights,
-                couplings,
-            )
-            return of_inputs, of_weights, ops.sum(of_total, axis=0)
+            return _chunk_gradients(inputs, weights, couplings, grad_sum, total)
 
-        return ops.sum(sums, axis=0), gradient
+        return sums, gradient
 
     return route_on
+
+
+@fusion.trace_once
+def _route_chunks(
+    inputs: Tensor, weights: Tensor, total: Tensor, leaky: bool
+) -> tuple[Tensor, Tensor]:
+    """sum_i c_ij u_i W_ij, and c_ij [chunks, out_capsules, batch, n]."""
+
+    def route_chunk(u, w):
+        coupled, coupling = _couple(u, _pull(u, w, total), leaky=leaky)
+        return ops.matmul(_flatten_atoms(coupled), w), coupling
+
+    sums, couplings = _map(route_chunk, inputs, weights)
+    return ops.sum(sums, axis=0), couplings
+
+
+@fusion.trace_once
+def _chunk_gradients(
+    inputs: Tensor, weights: Tensor, couplings: Tensor, grad_sum: Tensor, total: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`_chunk_gradient` of all chunks."""
+    of_inputs, of_weights, of_total = _map(
+        lambda u, w, c: _chunk_gradient(u, w, c, grad_sum, total), inputs, weights, couplings
+    )
+    return of_inputs, of_weights, ops.sum(of_total, axis=0)
 
 
 def _chunk_gradient(
