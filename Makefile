@@ -98,7 +98,7 @@ faults: $(VENV)/.installed
 backends: backend-jax backend-torch
 
 backend-jax backend-torch: backend-%: .venv-%/.installed
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest --quiet layers/backends_test.py layers/saving_test.py
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest --quiet layers/backends_test.py layers/saving_test.py $(if $(filter jax,$*),examples/jax_training_test.py)
 
 versions:
 	.ci/versions "$(OLDEST_PYTHON)" "$(NEWEST_PYTHON)"
