@@ -86,20 +86,25 @@ def _advise(options: RunOptions, plan: Plan, memory: int) -> str:
     return f'it fits with {" or ".join(remedies)}'
 
 
-def _list_remedies(options: RunOptions, plan: Plan) -> list[tuple[str, list[int], list[Plan]]]:
-    """Names of what can be made smaller, its values, dearest first, and the plans with them."""
+def _list_remedies(options: RunOptions, plan: Plan) -> list[tuple[str, list[Any], list[Plan]]]:
+    """Names of what can be had for less, its values, dearest first, and the plans with them."""
     batching, hparams, info = plan.batching, plan.hparams, plan.info
     parts = batching.batch_size // batching.part_size
     batch_sizes = [parts * size for size in _halve(batching.part_size)]
     batchings = [dataclasses.replace(batching, batch_size=size) for size in batch_sizes]
-    remedies = [('--batch_size', batch_sizes, [plan.but(batching=other) for other in batchings])]
+    remedies: list[tuple[str, list[Any], list[Plan]]] = [
+        ('--batch_size', batch_sizes, [plan.but(batching=other) for other in batchings])
+    ]
     if options.dataset == 'image_folder':
         whole = input_data.raw_images(options.dataset, info).shape[0]  # the network may see a part
         sizes = [*range((whole - 1) // STEP_OF_SIZES * STEP_OF_SIZES, 0, -STEP_OF_SIZES)]
         sides = [size * info.height // whole for size in sizes]
         infos = [dataclasses.replace(info, height=side, width=side) for side in sides]
         remedies.append(('--image_size', sizes, [plan.but(info=other) for other in infos]))
-    of_hparams = {
+    of_hparams: dict[str, list[Any]] = {
+        'conv_method': [
+            'direct'
+        ],  # the same numbers, more slowly, without what the transforms take
         'num_prime_capsules': _halve(hparams.num_prime_capsules),
         'stride': [*range(hparams.stride + 1, LARGEST_STRIDE + 1)],
     }

@@ -75,10 +75,18 @@ class CapacityTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(told, 'in batches of 8192; it fits with --batch_size=(2048|1024)')
         self.assertNotIn('--image_size', told)  # the files' own
 
+    def test_a_direct_convolution(self):
+        info = DatasetInfo(28, 28, 1, 10, 1)
+        memory = forecast_training('paper_baseline', HParams(), info, 128).least_bytes - 1
+        told = self.refusal(memory, info, model='paper_baseline', batch_size=128)
+        self.assertIn(' or conv_method=direct', told)
+        told = self.refusal(memory // 4, info, model='paper_baseline', batch_size=128)
+        self.assertNotIn('conv_method=direct', told)
+
     def test_nothing_helps(self):
         told = self.refusal(10**7, DatasetInfo(28, 28, 1, 10, 1), overrides=QUICK)
         self.assertEndsWith(
-            told, 'none of --batch_size, num_prime_capsules, stride alone makes it fit'
+            told, 'none of --batch_size, conv_method, num_prime_capsules, stride alone makes it fit'
         )
 
     def test_finds_the_smallest_limit(self):
