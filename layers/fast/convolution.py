@@ -82,7 +82,7 @@ def transform_kernel(shape: tuple, kernel: Tensor, stride: int, padding: str) ->
       [R, stride * stride * in_channels, out_channels]; None if that is too large to be kept.
     """
     plan = Plan.of(shape, kernel.shape[0], stride, padding)
-    if plan.kernel_bytes(kernel.shape) > WHOLE_BYTES:
+    if not _is_whole(kernel.shape, plan):
         return None
     return _transform_kernel(cut_kernel(kernel, plan), plan=plan, start=0, stop=plan.products)
 
@@ -103,7 +103,7 @@ def is_chosen(
     if not devices.has_gpu():
         return True
     plan = Plan.of(shape, kernel_shape[0], stride, padding)
-    return keras.backend.backend() == 'jax' and plan.kernel_bytes(kernel_shape) <= WHOLE_BYTES
+    return keras.backend.backend() == 'jax' and _is_whole(kernel_shape, plan)
 
 
 def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
@@ -120,6 +120,11 @@ def pays(shape: tuple, kernel_shape: tuple, stride: int, padding: str) -> bool:
     return direct >= MIN_SAVING * products * stride**2
 
 
+def _is_whole(kernel_shape: tuple, plan: Plan) -> bool:
+    """Whether a transformed kernel is made whole."""
+    return plan.kernel_bytes(kernel_shape) <= WHOLE_BYTES
+
+
 def _multiply(values: Tensor, kernel: Tensor, plan: Plan) -> Tensor:
     """The products with the transformed kernel, of which a large one is there piece by piece.
 
@@ -127,11 +132,10 @@ def _multiply(values: Tensor, kernel: Tensor, plan: Plan) -> Tensor:
     CIFAR-10). The gradient makes the pieces again, in less time than storing takes.
     [R, tiles * batch, c], [size, size, in, out] -> [R, tiles * batch, out]
     """
-    size = plan.kernel_bytes(kernel.shape)
-    count = min(plan.products, -(-size // PIECE_BYTES))
+    count = min(plan.products, -(-plan.kernel_bytes(kernel.shape) // PIECE_BYTES))
     bounds = [plan.products * piece // count for piece in range(count + 1)]
     pieces = [*itertools.pairwise(bounds)]  # of the R products
-    parts = [(0, plan.products)] if size <= WHOLE_BYTES else pieces
+    parts = [(0, plan.products)] if _is_whole(kernel.shape, plan) else pieces
 
     def multiply(values, phases):
         transform: Callable = functools.partial(_transform_kernel, phases, plan=plan)
