@@ -41,7 +41,7 @@ flags.DEFINE_string('state', None, 'file (.npz) to keep the training in, and to 
 
 SHIFT = 2  # pixels, paper Section 5
 TEST_BATCH = 1000
-EPOCHS_BETWEEN_SAVES = 20
+SECONDS_BETWEEN_SAVES = 300  # at least, at the end of an epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +164,7 @@ def train(model: keras.Model, digits: Digits, settings: Settings) -> State:
         state = load_state(settings.state, state)
     train_step = make_step(model, optimizer, settings)
     per_epoch, steps = len(digits.images) // settings.batch_size, settings.steps
+    saved = time.monotonic()
     while (step := int(state.adam[0])) < steps:
         began = time.monotonic()
         epoch, first = divmod(step, per_epoch)
@@ -180,9 +181,10 @@ def train(model: keras.Model, digits: Digits, settings: Settings) -> State:
             'step',
             flush=True,
         )
-        is_due = epoch % EPOCHS_BETWEEN_SAVES == EPOCHS_BETWEEN_SAVES - 1
-        if settings.state and (is_due or step == steps):
+        is_due = step == steps or time.monotonic() - saved > SECONDS_BETWEEN_SAVES
+        if settings.state and is_due:
             save_state(settings.state, state)
+            saved = time.monotonic()
     return state
 
 
@@ -193,10 +195,13 @@ def save_state(path: str, state: State) -> None:
 
 
 def load_state(path: str, like: State) -> State:
-    """What `save_state` wrote, of the same network."""
+    """What `save_state` wrote; raises UserError if it is of another network."""
     leaves, structure = jax.tree.flatten(like)
     with np.load(path) as arrays:
-        return jax.tree.unflatten(structure, [arrays[str(n)] for n in range(len(leaves))])
+        found = [arrays[str(n)] for n in range(len(arrays.files))]
+    if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in found]:
+        raise UserError(f'--state={path}: found another network; expected that of the flags')
+    return jax.tree.unflatten(structure, found)
 
 
 def count_wrong(model: keras.Model, state: State, digits: Digits) -> int:
@@ -223,12 +228,14 @@ def main(arguments: list[str]) -> None:
     settings = Settings(**{name: getattr(FLAGS, name) for name in names})
     try:
         digits, test = (read_digits(FLAGS.data_dir, part) for part in ('train', 'test'))
+        keras.utils.set_random_seed(FLAGS.seed)
+        _, height, width, _ = digits.images.shape
+        model = build_network(height, width, FLAGS.routing, FLAGS.remake)
+        state = train(model, digits, settings)
     except UserError as error:
-        sys.exit(str(error))
-    keras.utils.set_random_seed(FLAGS.seed)
-    _, height, width, _ = digits.images.shape
-    model = build_network(height, width, FLAGS.routing, FLAGS.remake)
-    state = train(model, digits, settings)
+        sys.exit(f'jax_training: {error}')
+    except KeyboardInterrupt:
+        sys.exit('jax_training: interrupted; what --state holds stays')
     wrong, total = count_wrong(model, state, test), len(test.images)
     print(f'Test error: {wrong} of {total} wrong ({100 * wrong / total:g} %)')
 

@@ -60,4 +60,11 @@ def test_the_program(tmp_path, monkeypatch, capsys):
             jax_training.main([])
         testing.write_raw(str(tmp_path), {'train': 8, 'test': 12}, (20, 20))
         jax_training.main([])
+        with flagsaver.flagsaver(state=str(tmp_path / 'state.npz'), remake=False):
+            jax_training.main([])
+        with (
+            flagsaver.flagsaver(state=str(tmp_path / 'state.npz')),
+            pytest.raises(SystemExit, match='state.npz: found another network; expected that of'),
+        ):
+            jax_training.main([])
     assert re.search(r'\nTest error: \d+ of 12 wrong \(.* %\)\n$', capsys.readouterr().out)
