@@ -99,7 +99,7 @@ def build_network(
     capsules = layers.Capsule(10, 16, iterations=routing)(layers.flatten_grid(grid))
     outputs = {'lengths': layers.Length()(capsules)}
     if remake:
-        masked = capsules * labels[..., None]  # [batch, 10, 16]
+        masked = layers.mask_capsules(capsules, ops.argmax(labels, axis=-1))  # [batch, 10, 16]
         outputs['drawn'] = layers.Decoder(height, width, 1)(masked)
     return keras.Model([images, labels], outputs)
 
@@ -170,7 +170,7 @@ def train(model: keras.Model, digits: Digits, settings: Settings) -> State:
         epoch, first = divmod(step, per_epoch)
         last = min(per_epoch, first + steps - step)
         key = jax.random.fold_in(jax.random.key(settings.seed), epoch)
-        order, sums = jax.random.permutation(key, len(digits.images)), Sums(0.0, 0.0)
+        order, sums = jax.random.permutation(key, len(digits.images)), Sums(*jnp.zeros(2))
         for number in range(first, last):
             state, sums = train_step(state, sums, digits, order, key, number)
         loss, wrong = (float(total) / (last - first) for total in sums)
@@ -198,7 +198,7 @@ def load_state(path: str, like: State) -> State:
     """What `save_state` wrote; raises UserError if it is of another network."""
     leaves, structure = jax.tree.flatten(like)
     with np.load(path) as arrays:
-        found = [arrays[str(n)] for n in range(len(arrays.files))]
+        found = [jnp.asarray(arrays[str(n)]) for n in range(len(arrays.files))]
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in found]:
         raise UserError(f'--state={path}: found another network; expected that of the flags')
     return jax.tree.unflatten(structure, found)
