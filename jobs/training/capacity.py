@@ -43,6 +43,10 @@ class Plan:
             return True
 
 
+# What can be had for less, its values, dearest first, and the plans with them.
+Remedy = tuple[str, list[Any], list[Plan]]
+
+
 def describe_forecast(options: RunOptions, plan: Plan) -> str:
     """One line: capsules, weights, bytes with Adam's moments, the peak of a step, what there is.
 
@@ -86,13 +90,13 @@ def _advise(options: RunOptions, plan: Plan, memory: int) -> str:
     return f'it fits with {" or ".join(remedies)}'
 
 
-def _list_remedies(options: RunOptions, plan: Plan) -> list[tuple[str, list[Any], list[Plan]]]:
-    """Names of what can be had for less, its values, dearest first, and the plans with them."""
+def _list_remedies(options: RunOptions, plan: Plan) -> list[Remedy]:
+    """What the advice is chosen from."""
     batching, hparams, info = plan.batching, plan.hparams, plan.info
     parts = batching.batch_size // batching.part_size
     batch_sizes = [parts * size for size in _halve(batching.part_size)]
     batchings = [dataclasses.replace(batching, batch_size=size) for size in batch_sizes]
-    remedies: list[tuple[str, list[Any], list[Plan]]] = [
+    remedies: list[Remedy] = [
         ('--batch_size', batch_sizes, [plan.but(batching=other) for other in batchings])
     ]
     if options.dataset == 'image_folder':
@@ -102,9 +106,8 @@ def _list_remedies(options: RunOptions, plan: Plan) -> list[tuple[str, list[Any]
         infos = [dataclasses.replace(info, height=side, width=side) for side in sides]
         remedies.append(('--image_size', sizes, [plan.but(info=other) for other in infos]))
     of_hparams: dict[str, list[Any]] = {
-        'conv_method': [
-            'direct'
-        ],  # the same numbers, more slowly, without what the transforms take
+        # The same numbers, more slowly, without what the transforms take.
+        'conv_method': ['direct'],
         'num_prime_capsules': _halve(hparams.num_prime_capsules),
         'stride': [*range(hparams.stride + 1, LARGEST_STRIDE + 1)],
     }
