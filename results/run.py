@@ -21,9 +21,9 @@ import numpy as np
 
 from common import files
 from common.errors import UserError, explain_error
+from jobs import startup
 from jobs.run import Run
 from jobs.visualization import curves
-from models import checkpoint
 from results.runs import FOLDER, RUNS, Data, RunSpec, read_runs
 
 ROOT = FOLDER.parent
@@ -83,6 +83,7 @@ def describe_result(run: RunSpec, place: Run) -> dict[str, Any]:
     with open(place.results_path, encoding='utf-8') as lines:
         result = json.loads([*lines][-1])
     config = place.read_config() or {}
+    startup.import_tensorflow()  # without its chatter: the reader of event files wants it
     scalars = curves.read_curves(place.train_dir)
     # Of the slowest hours too, as a machine has them that does other work beside.
     images_per_second = float(np.median(scalars['images_per_second'].values))
@@ -130,6 +131,10 @@ def describe_processor() -> str:
 
 def list_runs(runs: Sequence[RunSpec], folder: pathlib.Path, measured: pathlib.Path) -> None:
     """Prints a line for each run: measured, trained so far or left, and the hours that it needs."""
+    # Lazily: TensorFlow takes 0.7 GB, which a training of hours on a small machine may need.
+    startup.import_tensorflow()
+    from models import checkpoint
+
     left = 0.0
     for run in runs:
         result = run.read_measured(measured)
