@@ -4,7 +4,7 @@
 # make results  train and evaluate what results/README.md has not got yet (a day), then remake it
 # make lint     check format, style, complexity, security, types and who imports whom
 # make check    run the quick tests, in 2 minutes: those not marked slow, without robustness/
-# make test     run every test, in 10 minutes
+# make test     run every test, in 12 minutes
 # make fuzz     give every parser damaged files, for about 15 minutes
 # make bench    measure speed and memory
 # make faults   kill programs, fill disks, run for long; see that nothing is lost (an hour)
