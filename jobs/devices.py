@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from common.errors import UserError
 from jobs import peers
-from jobs.cluster import read_cluster
+from jobs.cluster import Cluster, read_cluster
 from jobs.options import RunOptions
 
 # Where version 2 and version 1 of Linux' control groups tell a container's limit.
@@ -78,8 +78,7 @@ def worker_index(strategy: tf.distribute.Strategy) -> int:
 
 def together(strategy: tf.distribute.Strategy) -> contextlib.AbstractContextManager[None]:
     """For what all workers do at once: ends this process if another one has died, see peers."""
-    workers, index = _workers(strategy), worker_index(strategy)
-    return peers.watched([*workers[:index], *workers[index + 1 :]])
+    return peers.watched(Cluster(_workers(strategy), worker_index(strategy)).others)
 
 
 def _workers(strategy: tf.distribute.Strategy) -> list[str]:
