@@ -38,7 +38,7 @@ class Subclassed(keras.Model):
 
 def fit(model, images, labels):
     targets = {'lengths': labels, 'drawn': images} if model.name == 'functional' else labels
-    model.fit(images, targets, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    model.fit(images, targets, batch_size=8, epochs=2, shuffle=False, verbose=0)
 
 def predict(model, images):
     parts = keras.tree.flatten(model(images))
